@@ -1,0 +1,381 @@
+//! Who is bound to which port.
+//!
+//! [`list`] asks the kernel for bound sockets and finds every process that
+//! holds one. "On port N" means *bound locally to N*: listening TCP, bound UDP,
+//! and TCP that is bound without listening. A client that uses N as its source
+//! port is never an owner of N.
+//!
+//! How it is built: [`os`] takes a [`Snapshot`] of sockets and holders, per
+//! system; the parsers of kernel data ([`diag`], [`procfs`], [`darwin`]) are
+//! plain functions over bytes that compile and are tested on every system; this
+//! file joins, selects and counts. Nothing here prints, and nothing is cached.
+
+#[cfg_attr(
+    not(any(target_os = "macos", test)),
+    expect(dead_code, reason = "macOS reads through it; it is tested on every system")
+)]
+mod darwin;
+#[cfg_attr(
+    not(any(target_os = "linux", test)),
+    expect(dead_code, reason = "Linux reads through it; it is tested on every system")
+)]
+mod diag;
+mod explain;
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(target_os = "macos", path = "macos.rs")]
+mod os;
+#[cfg_attr(
+    not(any(target_os = "linux", test)),
+    expect(dead_code, reason = "Linux reads through it; it is tested on every system")
+)]
+mod procfs;
+mod selector;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sys::Result;
+
+pub use selector::{Host, Selector, SelectorError};
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP, over IPv4 or IPv6.
+    Tcp,
+    /// UDP, over IPv4 or IPv6.
+    Udp,
+}
+
+/// The state of a socket: those of TCP (RFC 9293), and `Bound`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// TCP that accepts connections.
+    Listen,
+    /// Bound to a port without a peer: any UDP server, or TCP before `listen`.
+    Bound,
+    /// Connected.
+    Established,
+    /// Connecting.
+    SynSent,
+    /// Accepting a connection.
+    SynReceived,
+    /// Closed here, not yet acknowledged.
+    #[serde(rename = "fin-wait-1")]
+    FinWait1,
+    /// Closed here, waiting for the peer to close.
+    #[serde(rename = "fin-wait-2")]
+    FinWait2,
+    /// Closed by the peer, not yet here.
+    CloseWait,
+    /// Closed by both at once.
+    Closing,
+    /// Closed by both, waiting for the last acknowledgement.
+    LastAck,
+    /// Closed; the port pair rests for a while. Held by no process.
+    TimeWait,
+}
+
+impl State {
+    /// Whether a socket in this state is bound to its port for itself, not for one connection.
+    pub fn is_bound(self) -> bool {
+        matches!(self, Self::Listen | Self::Bound)
+    }
+}
+
+/// From where a socket can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// This machine only.
+    Loopback,
+    /// The network of one address of this machine.
+    Lan,
+    /// Every address of this machine.
+    All,
+}
+
+/// A bound or connected socket.
+#[derive(Clone, Debug, Serialize)]
+pub struct Socket {
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The local address; a v4-mapped IPv6 address is given as IPv4.
+    pub address: IpAddr,
+    /// The interface that the socket is bound to, if to one.
+    pub interface: Option<String>,
+    /// The local port.
+    pub port: u16,
+    /// Its state.
+    pub state: State,
+    /// From where it can be reached.
+    pub scope: Scope,
+    /// Whether it is an IPv6 wildcard that serves IPv4 too; `None` if the system does not say.
+    pub dual_stack: Option<bool>,
+    /// The other end, of a connected socket.
+    pub peer: Option<SocketAddr>,
+    /// The user id that created it; `None` if the system does not say.
+    pub uid: Option<u32>,
+    /// The name of `uid`.
+    pub user: Option<String>,
+    /// The network namespace, if it is not the caller's.
+    pub namespace: Option<String>,
+    /// Every process that holds it, by PID. Empty if none could be seen.
+    pub owners: Vec<Rc<Owner>>,
+}
+
+/// A process that holds a socket.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Owner {
+    /// The process id.
+    pub pid: u32,
+    /// The process name, in full where the kernel's is cut short. Unfiltered: it may hold any character.
+    pub name: String,
+    /// The arguments, the first being the command. Empty if they cannot be read.
+    pub command: Vec<String>,
+    /// The path of the executable, if it can be read.
+    pub exe: Option<String>,
+    /// The working directory, if it can be read.
+    pub cwd: Option<String>,
+    /// The effective user id.
+    pub uid: u32,
+    /// The name of `uid`.
+    pub user: Option<String>,
+    /// The process id of the parent.
+    pub parent: Option<u32>,
+    /// When the process started.
+    pub started: Option<Timestamp>,
+    /// Seconds since `started`.
+    pub age: Option<u64>,
+    /// The service that runs it.
+    pub service: Option<String>,
+    /// The container that it runs in.
+    pub container: Option<Container>,
+    /// Whether the process was seen to hold the socket.
+    pub certain: bool,
+}
+
+/// A container, as its engine names it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Container {
+    /// The engine's id.
+    pub id: String,
+    /// The name given to it.
+    pub name: String,
+    /// The image it was made from.
+    pub image: String,
+    /// Docker, Podman, ….
+    pub engine: String,
+}
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Which sockets; all if empty.
+    pub selectors: Vec<Selector>,
+    /// Which protocol; both if `None`.
+    pub protocol: Option<Protocol>,
+    /// Connected sockets too, and those that are closing.
+    pub all: bool,
+    /// Only sockets that belong to this user id.
+    pub user: Option<u32>,
+    /// When to stop looking for owners; the sockets are listed in any case.
+    pub deadline: Option<Instant>,
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether every socket and every process could be read.
+    pub complete: bool,
+    /// How many sockets have an owner that could not be seen. With a process
+    /// name among the selectors, those that might have matched it too.
+    pub hidden: usize,
+    /// What the list does not show: ports in use by clients, data that was not available.
+    pub notes: Vec<String>,
+    /// The chosen sockets, by port, protocol and address.
+    pub sockets: Vec<Socket>,
+}
+
+/// Lists the sockets that `query` chooses, with every visible owner of each.
+///
+/// Fails only if the sockets themselves cannot be listed; owners that cannot
+/// be seen are counted in [`Report::hidden`].
+pub fn list(query: &Query) -> Result<Report> {
+    let ports = port_ranges(&query.selectors);
+    let snapshot = os::snapshot(&Want {
+        protocol: query.protocol,
+        all: query.all,
+        ports: ports.as_deref(),
+        deadline: query.deadline,
+    })?;
+    let mut report = join(snapshot);
+    report.hidden = 0;
+    report.sockets.retain(|socket| {
+        let chosen = choose(query, socket);
+        report.hidden += usize::from(chosen != Choice::No && lacks_owner(socket));
+        chosen == Choice::Yes
+    });
+    report.complete &= report.hidden == 0;
+    report.sockets.sort_by_cached_key(|socket| {
+        (socket.port, socket.protocol, socket.address, socket.state, socket.peer)
+    });
+    if !query.all {
+        explain::unbound(query, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// What a listing asks of the system.
+struct Want<'a> {
+    protocol: Option<Protocol>,
+    all: bool,
+    /// Only these local ports; every port if `None`.
+    ports: Option<&'a [RangeInclusive<u16>]>,
+    deadline: Option<Instant>,
+}
+
+impl Want<'_> {
+    /// Whether a socket of this kind is wanted.
+    fn includes(&self, protocol: Protocol, state: State, port: u16) -> bool {
+        self.protocol.is_none_or(|only| only == protocol)
+            && (self.all || state.is_bound())
+            && self.ports.is_none_or(|ports| ports.iter().any(|range| range.contains(&port)))
+    }
+}
+
+/// A socket as the kernel lists it, before its owners are known.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    /// What processes hold it by: the inode on Linux, the socket's handle on
+    /// macOS. 0 if no process can hold it, as in `TIME_WAIT`.
+    key: u64,
+    protocol: Protocol,
+    state: State,
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    /// Whether an IPv6 socket refuses IPv4; `None` if the source does not say.
+    only_v6: Option<bool>,
+    /// Interface index, 0 for none.
+    interface: u32,
+    uid: Option<u32>,
+}
+
+/// What a system told at one moment.
+#[derive(Default)]
+struct Snapshot {
+    entries: Vec<Entry>,
+    owners: Vec<Owner>,
+    /// Socket key and index into `owners`, a pair for each holder.
+    holds: Vec<(u64, usize)>,
+    /// Whether every process was read.
+    complete: bool,
+    notes: Vec<String>,
+}
+
+#[derive(PartialEq)]
+enum Choice {
+    Yes,
+    No,
+    /// It depends on an owner that cannot be seen.
+    Unknown,
+}
+
+/// The ports to ask the kernel for: `None` if a process name is among the selectors.
+fn port_ranges(selectors: &[Selector]) -> Option<Vec<RangeInclusive<u16>>> {
+    let ranges: Option<Vec<_>> = selectors
+        .iter()
+        .map(|selector| match selector {
+            Selector::Port { ports, .. } => Some(ports.clone()),
+            Selector::Process(_) => None,
+        })
+        .collect();
+    ranges.filter(|ranges| !ranges.is_empty())
+}
+
+fn choose(query: &Query, socket: &Socket) -> Choice {
+    let of_user =
+        |uid| socket.uid == Some(uid) || socket.owners.iter().any(|owner| owner.uid == uid);
+    if !query.user.is_none_or(of_user) {
+        return Choice::No;
+    }
+    if query.selectors.is_empty() {
+        return Choice::Yes;
+    }
+    let mut choice = Choice::No;
+    for selector in &query.selectors {
+        match selector.matches_socket(socket) {
+            Some(true) => return Choice::Yes,
+            None if socket.owners.iter().any(|owner| selector.matches_owner(owner)) => {
+                return Choice::Yes;
+            }
+            None if lacks_owner(socket) => choice = Choice::Unknown,
+            Some(false) | None => {}
+        }
+    }
+    choice
+}
+
+/// Whether some process must hold `socket`, but none was seen.
+fn lacks_owner(socket: &Socket) -> bool {
+    let held_by_kernel = matches!(socket.state, State::TimeWait | State::SynReceived);
+    socket.owners.is_empty() && !held_by_kernel
+}
+
+/// Joins entries and owners, and gives users their names.
+fn join(snapshot: Snapshot) -> Report {
+    let mut users = HashMap::new();
+    let mut user = |uid: u32| users.entry(uid).or_insert_with(|| sys::user::name(uid)).clone();
+    let owners: Vec<Rc<Owner>> = snapshot
+        .owners
+        .into_iter()
+        .map(|owner| Rc::new(Owner { user: user(owner.uid), ..owner }))
+        .collect();
+    let mut holders: HashMap<u64, Vec<Rc<Owner>>> = HashMap::new();
+    for (key, owner) in snapshot.holds {
+        holders.entry(key).or_default().push(Rc::clone(&owners[owner]));
+    }
+    let sockets = snapshot
+        .entries
+        .into_iter()
+        .map(|entry| {
+            let mut owners = holders.remove(&entry.key).unwrap_or_default();
+            owners.sort_by_key(|owner| owner.pid);
+            owners.dedup_by_key(|owner| owner.pid);
+            Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, owners) }
+        })
+        .collect();
+    Report { complete: snapshot.complete, hidden: 0, notes: snapshot.notes, sockets }
+}
+
+fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
+    let wildcard_v6 = entry.local.is_ipv6() && entry.local.ip().is_unspecified();
+    let address = entry.local.ip().to_canonical();
+    Socket {
+        protocol: entry.protocol,
+        address,
+        interface: (entry.interface != 0).then(|| os::interface_name(entry.interface)).flatten(),
+        port: entry.local.port(),
+        state: entry.state,
+        scope: if address.is_unspecified() {
+            Scope::All
+        } else if address.is_loopback() {
+            Scope::Loopback
+        } else {
+            Scope::Lan
+        },
+        dual_stack: if wildcard_v6 { entry.only_v6.map(|only| !only) } else { Some(false) },
+        peer: entry.peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port())),
+        uid: entry.uid,
+        user: None,
+        namespace: None,
+        owners,
+    }
+}

@@ -1,0 +1,391 @@
+//! Linux: sockets from `NETLINK_SOCK_DIAG`, owners from a walk of `/proc/*/fd`.
+//!
+//! Where netlink is refused (seccomp filters, gVisor) the sockets come from
+//! `/proc/net`. The walk reads links relative to each descriptor directory, on
+//! two threads, and never opens a descriptor. A process that ends meanwhile is
+//! no error; one that may not be read is counted.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use rustix::fs::{Mode, OFlags, RawDir, fstat, openat, readlinkat, readlinkat_raw};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use sys::{Error, Result};
+
+use crate::diag::{self, Family, Message};
+use crate::{Entry, Owner, Protocol, Snapshot, Want, procfs};
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The sockets and their holders.
+pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
+    let mut snapshot = Snapshot { complete: true, ..Snapshot::default() };
+    snapshot.entries = sockets(want, &mut snapshot.notes)?;
+    if snapshot.entries.is_empty() {
+        return Ok(snapshot);
+    }
+    let proc = match rustix::fs::open("/proc", DIRECTORY, Mode::empty()) {
+        Ok(proc) => proc,
+        Err(errno) => return Ok(without_owners(snapshot, &io::Error::from(errno))),
+    };
+    let pids = pids(&proc);
+    if pids.is_empty() {
+        // A mount point without a proc file system: even this process is missing.
+        return Ok(without_owners(snapshot, &io::Error::from(io::ErrorKind::NotFound)));
+    }
+    walk(&proc, &pids, &mut snapshot, want.deadline)?;
+    if !unowned(&snapshot).is_empty() && want.deadline.is_none() {
+        settle(&proc, &pids, &mut snapshot, want)?;
+    }
+    Ok(snapshot)
+}
+
+/// The name of the interface with this index.
+pub(crate) fn interface_name(index: u32) -> Option<String> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    rustix::net::netdevice::index_to_name(socket.ok()?, index).ok()
+}
+
+fn without_owners(mut snapshot: Snapshot, why: &io::Error) -> Snapshot {
+    snapshot.complete = false;
+    snapshot.notes.push(format!("owners are unknown: cannot read /proc: {why}"));
+    snapshot
+}
+
+/// All wanted sockets of both families.
+fn sockets(want: &Want, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut refused = None;
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        if want.protocol.is_some_and(|only| only != protocol) {
+            continue;
+        }
+        for family in [Family::V4, Family::V6] {
+            let before = entries.len();
+            if let Err(why) = dump(family, protocol, want, &mut entries) {
+                entries.truncate(before);
+                proc_net(family, protocol, want, &mut entries, &why)?;
+                refused = Some(why);
+            }
+        }
+    }
+    if let Some(why) = refused {
+        notes.push(format!(
+            "netlink is refused ({why}): read from /proc/net, which leaves out bound sockets that do not listen"
+        ));
+    }
+    Ok(entries)
+}
+
+/// Asks the kernel for the sockets of one family and protocol.
+fn dump(
+    family: Family,
+    protocol: Protocol,
+    want: &Want,
+    entries: &mut Vec<Entry>,
+) -> io::Result<()> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(netlink::SOCK_DIAG),
+    )?;
+    let request = diag::request(family, protocol, want.all, want.ports);
+    let kernel = netlink::SocketAddrNetlink::new(0, 0);
+    rustix::net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let (_, length) = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC)?;
+        let datagram = buffer.get(..length).ok_or(Errno::MSGSIZE)?;
+        for message in diag::messages(datagram, protocol) {
+            match message {
+                Message::Socket(entry) => {
+                    // Port filters are the kernel's, but it may have been given none.
+                    if want.includes(protocol, entry.state, entry.local.port()) {
+                        entries.push(entry);
+                    }
+                }
+                Message::Done(0) => return Ok(()),
+                Message::Done(errno) => return Err(io::Error::from_raw_os_error(errno)),
+                Message::Skipped => {}
+                Message::Broken => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+}
+
+/// The same from `/proc/net`. A missing IPv6 file means a kernel without IPv6.
+fn proc_net(
+    family: Family,
+    protocol: Protocol,
+    want: &Want,
+    entries: &mut Vec<Entry>,
+    netlink: &io::Error,
+) -> Result<()> {
+    let file = match (protocol, family) {
+        (Protocol::Tcp, Family::V4) => "/proc/net/tcp",
+        (Protocol::Tcp, Family::V6) => "/proc/net/tcp6",
+        (Protocol::Udp, Family::V4) => "/proc/net/udp",
+        (Protocol::Udp, Family::V6) => "/proc/net/udp6",
+    };
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && family == Family::V6 => {
+            return Ok(());
+        }
+        Err(error) => {
+            return Err(Error::Unsupported {
+                doing: "list sockets".to_owned(),
+                why: format!("netlink: {netlink}; {file}: {error}"),
+            });
+        }
+    };
+    let lines = text.lines().filter_map(|line| procfs::net_line(line, protocol));
+    entries.extend(lines.filter(|entry| want.includes(protocol, entry.state, entry.local.port())));
+    Ok(())
+}
+
+/// Keys of sockets that some process must hold, but none was found to, sorted.
+fn unowned(snapshot: &Snapshot) -> Vec<u64> {
+    let mut held: Vec<u64> = snapshot.holds.iter().map(|&(key, _)| key).collect();
+    held.sort_unstable();
+    let mut keys: Vec<u64> = snapshot.entries.iter().map(|entry| entry.key).collect();
+    keys.retain(|key| *key != 0 && held.binary_search(key).is_err());
+    keys.sort_unstable();
+    keys
+}
+
+/// Tells sockets without a visible owner from those that changed during the
+/// walk: drops the closed ones, and looks through processes that are new.
+fn settle(proc: &OwnedFd, seen: &[u32], snapshot: &mut Snapshot, want: &Want) -> Result<()> {
+    let unowned = unowned(snapshot);
+    let mut still: Vec<u64> =
+        sockets(want, &mut Vec::new())?.iter().map(|entry| entry.key).collect();
+    still.sort_unstable();
+    snapshot.entries.retain(|entry| {
+        unowned.binary_search(&entry.key).is_err() || still.binary_search(&entry.key).is_ok()
+    });
+    let mut pids = pids(proc);
+    pids.retain(|pid| seen.binary_search(pid).is_err());
+    walk(proc, &pids, snapshot, want.deadline)
+}
+
+/// The PIDs in `/proc`, sorted.
+fn pids(proc: &OwnedFd) -> Vec<u32> {
+    let mut pids = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); 8 * 1024];
+    let Ok(directory) = openat(proc, ".", DIRECTORY, Mode::empty()) else { return pids };
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        pids.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
+    }
+    pids.sort_unstable();
+    pids
+}
+
+/// Finds the holders of the snapshot's sockets among `pids`.
+fn walk(
+    proc: &OwnedFd,
+    pids: &[u32],
+    snapshot: &mut Snapshot,
+    deadline: Option<Instant>,
+) -> Result<()> {
+    /// Fewer processes are read before a second thread has started.
+    const WORTH_A_THREAD: usize = 32;
+
+    let mut keys: Vec<u64> = snapshot.entries.iter().map(|entry| entry.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let walk = Walk { proc, pids, keys, next: AtomicUsize::new(0), clock: Clock::now(), deadline };
+    let found = if pids.len() < WORTH_A_THREAD {
+        vec![walk.run()]
+    } else {
+        std::thread::scope(|scope| {
+            let other = std::thread::Builder::new().spawn_scoped(scope, || walk.run());
+            let mut found = vec![walk.run()];
+            // A thread that could not start has left the work to this one.
+            if let Ok(other) = other {
+                found.push(other.join().map_err(|_| Error::Unexpected {
+                    doing: "read /proc".to_owned(),
+                    what: "a thread that ended early".to_owned(),
+                })?);
+            }
+            Ok(found)
+        })?
+    };
+    for part in found {
+        let offset = snapshot.owners.len();
+        snapshot.owners.extend(part.owners);
+        snapshot.holds.extend(part.holds.into_iter().map(|(key, owner)| (key, owner + offset)));
+        snapshot.complete &= part.complete;
+    }
+    Ok(())
+}
+
+/// A walk that several threads share.
+struct Walk<'a> {
+    proc: &'a OwnedFd,
+    pids: &'a [u32],
+    /// Inodes of the wanted sockets, sorted.
+    keys: Vec<u64>,
+    /// Index of the first process that nobody has taken.
+    next: AtomicUsize,
+    clock: Clock,
+    deadline: Option<Instant>,
+}
+
+/// What one thread found.
+struct Found {
+    owners: Vec<Owner>,
+    holds: Vec<(u64, usize)>,
+    complete: bool,
+}
+
+impl Walk<'_> {
+    fn run(&self) -> Found {
+        /// Processes that a thread takes at a time.
+        const CHUNK: usize = 4;
+
+        let mut found = Found { owners: Vec::new(), holds: Vec::new(), complete: true };
+        let mut inodes = Vec::new();
+        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+        loop {
+            let start = self.next.fetch_add(CHUNK, Ordering::Relaxed);
+            let Some(rest) = self.pids.get(start..) else { return found };
+            for &pid in rest.iter().take(CHUNK) {
+                if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                    found.complete = false;
+                    return found;
+                }
+                inodes.clear();
+                match self.process(pid, &mut buffer, &mut inodes) {
+                    Ok(Some(owner)) => {
+                        found.holds.extend(inodes.iter().map(|&key| (key, found.owners.len())));
+                        found.owners.push(owner);
+                    }
+                    Ok(None) | Err(Errno::NOENT | Errno::SRCH) => {}
+                    Err(_) => found.complete = false,
+                }
+            }
+        }
+    }
+
+    /// Collects the wanted sockets of a process into `inodes`; the process itself if it has any.
+    fn process(
+        &self,
+        pid: u32,
+        buffer: &mut [MaybeUninit<u8>],
+        inodes: &mut Vec<u64>,
+    ) -> rustix::io::Result<Option<Owner>> {
+        let directory = openat(self.proc, format!("{pid}/fd"), DIRECTORY, Mode::empty())?;
+        let mut entries = RawDir::new(&directory, buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            if entry.file_name().to_bytes().starts_with(b".") {
+                continue;
+            }
+            let mut link = [MaybeUninit::uninit(); 32];
+            match readlinkat_raw(&directory, entry.file_name(), &mut link[..]) {
+                Ok((link, _)) => inodes.extend(
+                    procfs::socket_inode(link).filter(|key| self.keys.binary_search(key).is_ok()),
+                ),
+                // Closed meanwhile.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        if inodes.is_empty() {
+            return Ok(None);
+        }
+        // By way of the open directory: the PID could already be another's.
+        let process = openat(&directory, "..", DIRECTORY | OFlags::PATH, Mode::empty())?;
+        self.clock.owner(pid, process.as_fd()).map(Some)
+    }
+}
+
+/// The present moment on the clock that process start times use, and on the wall.
+struct Clock {
+    since_boot: SignedDuration,
+    wall: Timestamp,
+    ticks_per_second: u64,
+}
+
+impl Clock {
+    fn now() -> Self {
+        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Self {
+            since_boot: SignedDuration::new(boot.tv_sec, i32::try_from(boot.tv_nsec).unwrap_or(0)),
+            wall: Timestamp::now(),
+            ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
+        }
+    }
+
+    /// What `/proc/PID` tells of a process; an error if it has ended.
+    fn owner(&self, pid: u32, process: BorrowedFd) -> rustix::io::Result<Owner> {
+        let stat = procfs::stat(&read(process, "stat")?).ok_or(Errno::SRCH)?;
+        let command = procfs::cmdline(&read(process, "cmdline").unwrap_or_default());
+        let exe = link(process, "exe");
+        let age = self.age(stat.start);
+        Ok(Owner {
+            pid,
+            name: procfs::full_name(stat.name, exe.as_deref(), &command),
+            command,
+            exe,
+            cwd: link(process, "cwd"),
+            // The owner of this directory is the effective user, also of a
+            // process that is not dumpable (`task_dump_owner` in fs/proc).
+            uid: fstat(process)?.st_uid,
+            user: None,
+            parent: Some(stat.parent),
+            started: self.wall.checked_sub(age).ok().map(whole_second),
+            age: u64::try_from(age.as_secs()).ok(),
+            service: None,
+            container: None,
+            certain: true,
+        })
+    }
+
+    /// Time since a start given in ticks since boot; zero if it lies ahead.
+    fn age(&self, start: u64) -> SignedDuration {
+        let millis = u128::from(start) * 1000 / u128::from(self.ticks_per_second);
+        let start = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        self.since_boot.saturating_sub(start).max(SignedDuration::ZERO)
+    }
+}
+
+/// Start times are known to a hundredth of a second at best.
+fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// The text behind a link, such as `exe`; `None` if it may not be read.
+fn link(process: BorrowedFd, name: &str) -> Option<String> {
+    let target = readlinkat(process, name, Vec::new()).ok()?;
+    Some(String::from_utf8_lossy(target.to_bytes()).into_owned())
+}
+
+/// A whole file of `/proc/PID`.
+fn read(process: BorrowedFd, name: &str) -> rustix::io::Result<Vec<u8>> {
+    let file = openat(process, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut bytes = Vec::with_capacity(1024);
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.capacity());
+        }
+        match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What every noun needs from the system: one error type, and user names.
+//!
+//! Not here: anything about a noun, text for a terminal, exit codes. A leaf
+//! crate returns [`Error`]; the binary turns it into a message and a status.
+
+mod error;
+pub mod user;
+
+pub use error::{Error, Result};
