@@ -1,1 +1,50 @@
-fn main() {}
+//! `mx`: short, consistent answers to what developers ask a machine all day.
+//!
+//! `cmd` holds a file for each command, `out` everything that is printed,
+//! `exit` every exit code. What a command knows about the system comes from a
+//! crate of its own; nothing here depends on which system it is.
+
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "doc comments on arguments are help for the terminal"
+)]
+
+mod cmd;
+mod exit;
+#[cfg(test)]
+mod generate;
+mod out;
+mod startup_file;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cmd::Command;
+use crate::out::{Out, OutputArgs};
+
+/// Short, consistent answers to what developers ask a machine all day.
+///
+/// The same words, output and exit codes on macOS and Linux. On a terminal the
+/// answer is a table; piped, the same columns separated by tabs; with --json,
+/// one document.
+///
+/// Exit codes: 0 yes or done, 1 no or not found, 2 wrong usage, 3 could not do
+/// it or could not tell.
+#[derive(Parser)]
+#[command(name = "mx", version, arg_required_else_help = true)]
+struct Mx {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Mx::try_parse() {
+        Ok(Mx { output, command }) => command.run(&Out::new(&output)),
+        Err(error) => exit::usage(&error),
+    };
+    outcome.unwrap_or_else(|failure| out::failure(&failure)).into()
+}

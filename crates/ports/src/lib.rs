@@ -5,8 +5,8 @@
 //! and TCP that is bound without listening. A client that uses N as its source
 //! port is never an owner of N.
 //!
-//! How it is built: [`os`] takes a [`Snapshot`] of sockets and holders, per
-//! system; the parsers of kernel data ([`diag`], [`procfs`], [`darwin`]) are
+//! How it is built: `os` takes a `Snapshot` of sockets and holders, per
+//! system; the parsers of kernel data (`diag`, `procfs`, `darwin`) are
 //! plain functions over bytes that compile and are tested on every system; this
 //! file joins, selects and counts. Nothing here prints, and nothing is cached.
 
@@ -38,14 +38,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sys::Result;
 
 pub use selector::{Host, Selector, SelectorError};
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// TCP, over IPv4 or IPv6.
     Tcp,
@@ -53,9 +52,24 @@ pub enum Protocol {
     Udp,
 }
 
+impl Protocol {
+    /// `tcp` or `udp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// The state of a socket: those of TCP (RFC 9293), and `Bound`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// TCP that accepts connections.
     Listen,
@@ -68,10 +82,8 @@ pub enum State {
     /// Accepting a connection.
     SynReceived,
     /// Closed here, not yet acknowledged.
-    #[serde(rename = "fin-wait-1")]
     FinWait1,
     /// Closed here, waiting for the peer to close.
-    #[serde(rename = "fin-wait-2")]
     FinWait2,
     /// Closed by the peer, not yet here.
     CloseWait,
@@ -84,9 +96,32 @@ pub enum State {
 }
 
 impl State {
+    /// The state's name, as in `fin-wait-1`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Bound => "bound",
+            Self::Established => "established",
+            Self::SynSent => "syn-sent",
+            Self::SynReceived => "syn-received",
+            Self::FinWait1 => "fin-wait-1",
+            Self::FinWait2 => "fin-wait-2",
+            Self::CloseWait => "close-wait",
+            Self::Closing => "closing",
+            Self::LastAck => "last-ack",
+            Self::TimeWait => "time-wait",
+        }
+    }
+
     /// Whether a socket in this state is bound to its port for itself, not for one connection.
     pub fn is_bound(self) -> bool {
         matches!(self, Self::Listen | Self::Bound)
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

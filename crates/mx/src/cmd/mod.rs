@@ -1,0 +1,40 @@
+//! The commands, a file each.
+
+mod complete;
+mod init;
+mod ports;
+mod setup;
+
+use clap::Subcommand;
+
+use crate::exit::Outcome;
+use crate::out::Out;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    #[command(visible_alias = "p")]
+    Ports(ports::PortsArgs),
+    Setup(setup::SetupArgs),
+    Init(init::InitArgs),
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::CompleteArgs),
+}
+
+impl Command {
+    pub(crate) fn run(self, out: &Out) -> Outcome {
+        match self {
+            Self::Ports(args) => ports::ports(args, out),
+            Self::Setup(args) => setup::setup(&args, out),
+            Self::Init(args) => init::init(&args, out),
+            Self::Complete(args) => complete::complete(&args, out),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) use init::quote;
+
+/// Arguments whose values only the running system knows: the id of the
+/// argument, and the noun that `mx __complete` lists.
+#[cfg(test)]
+pub(crate) const LIVE_VALUES: &[(&str, &str)] = &[("selectors", "ports")];

@@ -1,0 +1,201 @@
+//! `mx ports`: who is bound to which port.
+
+use std::net::IpAddr;
+
+use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::out::{Align, Cell, Column, DIM, KEY, Out, Table, WARN};
+
+/// Show what is bound to a port, and by whom
+///
+/// Lists listening TCP and bound UDP sockets with every process that holds
+/// them. A client that only uses a port as its source port is never an owner
+/// of it.
+///
+/// SELECTOR is a port (8080, :8080), a range (3000-3010), an address and port
+/// (localhost:8080, 127.0.0.1:8080, [::1]:8080), a URL
+/// (http://localhost:3000/x), or a process name, which may hold * and ?.
+///
+/// In ADDRESS, * is every address of IPv4 and IPv6, 0.0.0.0 every one of IPv4,
+/// [::] every one of IPv6.
+///
+/// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
+/// be told.
+#[derive(clap::Args)]
+pub(crate) struct PortsArgs {
+    /// Ports, ranges, addresses, URLs or process names; everything if none is given
+    #[arg(value_name = "SELECTOR", value_parser = selector)]
+    selectors: Vec<Selector>,
+    /// Only TCP
+    #[arg(long)]
+    tcp: bool,
+    /// Only UDP
+    #[arg(long)]
+    udp: bool,
+    /// Connected and closing sockets too
+    #[arg(long)]
+    all: bool,
+    /// Only sockets of this user, a name or a number
+    #[arg(long, value_name = "USER", value_parser = user, value_hint = clap::ValueHint::Username)]
+    user: Option<u32>,
+}
+
+pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
+    let protocol = match (args.tcp, args.udp) {
+        (true, false) => Some(Protocol::Tcp),
+        (false, true) => Some(Protocol::Udp),
+        _ => None,
+    };
+    let query = Query {
+        selectors: args.selectors,
+        protocol,
+        all: args.all,
+        user: args.user,
+        deadline: None,
+    };
+    let report = ports::list(&query)?;
+    out.document("mx.ports/1", &report, || table(&report, query.all))?;
+    for note in &report.notes {
+        out.note(note);
+    }
+    if report.sockets.is_empty() && report.hidden > 0 {
+        let hidden = count(report.hidden, "socket");
+        return Err(Failure::unable(format!(
+            "cannot tell who is bound: {hidden} may match, but the owner cannot be seen"
+        ))
+        .hint(why_hidden(report.hidden)));
+    }
+    if report.hidden > 0 {
+        out.hint(&why_hidden(report.hidden));
+    }
+    Ok(Exit::found(!report.sockets.is_empty()))
+}
+
+fn selector(text: &str) -> Result<Selector, Failure> {
+    text.parse().map_err(|error| {
+        Failure::usage(
+            format!("cannot use '{text}' as a selector: {error}"),
+            format!("accepted: {}", Selector::FORMS),
+        )
+    })
+}
+
+fn user(text: &str) -> Result<u32, Failure> {
+    sys::user::id(text)?.ok_or_else(|| {
+        Failure::usage(
+            format!("cannot use '{text}' as a user: there is no such user"),
+            "accepted: a user name or a user id",
+        )
+    })
+}
+
+fn why_hidden(hidden: usize) -> String {
+    let sockets = count(hidden, "socket");
+    if sys::user::is_root() {
+        format!(
+            "the owner of {sockets} cannot be seen: the kernel, a container or a protected process"
+        )
+    } else {
+        format!("{sockets} of other users: sudo shows the owners")
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn table(report: &Report, all: bool) -> Table {
+    let column = |heading, align| Column { heading, align };
+    let mut columns = vec![
+        column("PROTO", Align::Left),
+        column("ADDRESS", Align::Left),
+        column("PORT", Align::Right),
+    ];
+    if all {
+        columns.extend([column("STATE", Align::Left), column("PEER", Align::Left)]);
+    }
+    columns.extend([
+        column("PID", Align::Right),
+        column("PROCESS", Align::Left),
+        column("USER", Align::Left),
+        column("AGE", Align::Right),
+        column("COMMAND", Align::Left),
+    ]);
+    let mut rows = Vec::new();
+    let mut shown = std::collections::HashSet::new();
+    for socket in &report.sockets {
+        let holders = socket.owners.iter().map(|owner| Some(owner.as_ref()));
+        let unknown = socket.owners.is_empty().then_some(None);
+        for owner in holders.chain(unknown) {
+            // Sockets of one process that share a port (SO_REUSEPORT) are one row.
+            let pid = owner.map(|owner| owner.pid);
+            let place = (socket.protocol, address(socket), socket.port, socket.state, socket.peer);
+            if pid.is_none() || shown.insert((place, pid)) {
+                rows.push(row(socket, owner, all));
+            }
+        }
+    }
+    Table { columns, rows }
+}
+
+fn row(socket: &Socket, owner: Option<&Owner>, all: bool) -> Vec<Cell> {
+    let exposed = if socket.scope == Scope::Loopback { DIM } else { WARN };
+    let mut row = vec![
+        Cell::new(socket.protocol.name()),
+        Cell::new(address(socket)).style(exposed),
+        Cell::new(socket.port.to_string()).style(KEY),
+    ];
+    if all {
+        row.push(Cell::new(socket.state.name()));
+        row.push(Cell::new(socket.peer.map(|peer| peer.to_string()).unwrap_or_default()));
+    }
+    match owner {
+        Some(owner) => row.extend([
+            Cell::new(owner.pid.to_string()),
+            Cell::new(&owner.name),
+            Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
+            Cell::new(owner.age.map(age).unwrap_or_default()),
+            Cell::new(owner.command.join(" ")).style(DIM),
+        ]),
+        None => row.extend([
+            Cell::new("?").style(WARN),
+            Cell::new("?").style(WARN),
+            Cell::new(user_name(socket.user.as_deref(), socket.uid)),
+            Cell::new(""),
+            Cell::new(""),
+        ]),
+    }
+    row
+}
+
+/// `*` for every address of both families; IPv6 in brackets; `%` and the interface.
+fn address(socket: &Socket) -> String {
+    let zone = socket.interface.as_ref().map(|name| format!("%{name}")).unwrap_or_default();
+    match socket.address {
+        IpAddr::V6(_) if socket.dual_stack == Some(true) => format!("*{zone}"),
+        IpAddr::V6(v6) => format!("[{v6}{zone}]"),
+        IpAddr::V4(v4) => format!("{v4}{zone}"),
+    }
+}
+
+fn user_name(name: Option<&str>, uid: Option<u32>) -> String {
+    match (name, uid) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(uid)) => uid.to_string(),
+        (None, None) => "?".to_owned(),
+    }
+}
+
+/// An age in its largest whole unit.
+fn age(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m", seconds / MINUTE),
+        HOUR..DAY => format!("{}h", seconds / HOUR),
+        DAY.. => format!("{}d", seconds / DAY),
+    }
+}

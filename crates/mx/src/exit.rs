@@ -1,0 +1,109 @@
+//! Exit codes, and the failures that lead to them. Every code is decided here.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Yes, done, found.
+    Yes = 0,
+    /// No: nothing found, not available, not in time, a check failed.
+    No = 1,
+    /// The words of the call are wrong.
+    Usage = 2,
+    /// Could not do it, or could not tell.
+    Unable = 3,
+}
+
+impl Exit {
+    /// The exit of a search.
+    pub(crate) fn found(any: bool) -> Self {
+        if any { Self::Yes } else { Self::No }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command's result.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+/// Why a command could not answer: `mx: {message}`, then `hint: {hint}`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// "cannot do what: why".
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// The words of the call are wrong; `accepted` says what is right.
+    pub(crate) fn usage(message: impl Into<String>, accepted: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: Some(accepted.into()) }
+    }
+
+    /// It could not be done, or the answer is not known.
+    pub(crate) fn unable(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Unable, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl From<sys::Error> for Failure {
+    fn from(error: sys::Error) -> Self {
+        Self::unable(error.to_string())
+    }
+}
+
+/// The outcome of a command line that clap does not run: help, version, or an error.
+pub(crate) fn usage(error: &clap::Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has seen enough of the help is no failure.
+            let _ = error.print();
+            Ok(Exit::Yes)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Ok(Exit::Usage)
+        }
+        _ => Err(error.source().and_then(|source| source.downcast_ref::<Failure>()).cloned())
+            .map_err(|own| own.unwrap_or_else(|| from_clap(error))),
+    }
+}
+
+/// clap's error in the words of this program.
+fn from_clap(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let reason = text.lines().next().unwrap_or(&text);
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason).trim_end_matches(':');
+    let list = |kind| match error.get(kind) {
+        Some(ContextValue::String(one)) => Some(one.clone()),
+        Some(ContextValue::Strings(many)) if !many.is_empty() => Some(many.join(", ")),
+        _ => None,
+    };
+    let nearest = list(ContextKind::SuggestedSubcommand)
+        .or_else(|| list(ContextKind::SuggestedArg))
+        .or_else(|| list(ContextKind::SuggestedValue))
+        .map(|nearest| format!("did you mean {nearest}?"));
+    let accepted = list(ContextKind::ValidValue).map(|values| format!("accepted: {values}"));
+    let missing = list(ContextKind::InvalidArg)
+        .filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)
+        .map(|names| format!(" {names}"))
+        .unwrap_or_default();
+    Failure::usage(
+        format!("cannot understand the call: {reason}{missing}"),
+        nearest.or(accepted).unwrap_or_else(|| "mx --help lists the commands".to_owned()),
+    )
+}

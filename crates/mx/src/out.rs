@@ -1,0 +1,429 @@
+//! Everything that is printed: tables, tab-separated lines, JSON, notes, errors.
+//!
+//! Text that came from outside passes through [`printable`] before it is
+//! printed, in every format. A reader that closes the pipe early is no error.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+use crate::exit::{Exit, Failure};
+
+/// Options that every command takes.
+#[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct OutputArgs {
+    /// Print one JSON document
+    #[arg(long, global = true, help_heading = "Output", conflicts_with_all = ["table", "plain"])]
+    json: bool,
+    /// Print a table, also into a pipe
+    #[arg(long, global = true, help_heading = "Output", conflicts_with = "plain")]
+    table: bool,
+    /// Print lines of columns separated by tabs, also on a terminal
+    #[arg(long, global = true, help_heading = "Output")]
+    plain: bool,
+    /// Print nothing but errors
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Output",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    color: Color,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Table,
+    Plain,
+    Json,
+}
+
+/// Where and how a command prints.
+pub(crate) struct Out {
+    format: Format,
+    color: bool,
+    quiet: bool,
+    terminal: bool,
+}
+
+/// Columns and rows; the last column gives way where the line is too narrow.
+pub(crate) struct Table {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+pub(crate) struct Column {
+    pub(crate) heading: &'static str,
+    pub(crate) align: Align,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+/// One value of a table.
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    pub(crate) fn new(text: impl AsRef<str>) -> Self {
+        Self { text: printable(text.as_ref()).into_owned(), style: Style::new() }
+    }
+
+    pub(crate) fn style(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+}
+
+/// Stands out: what the row is about.
+pub(crate) const KEY: Style = AnsiColor::Cyan.on_default();
+/// Wants attention.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+/// Less important than the rest.
+pub(crate) const DIM: Style = Style::new().dimmed();
+const HEADING: Style = Style::new().bold();
+
+impl Out {
+    pub(crate) fn new(args: &OutputArgs) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let format = if args.json {
+            Format::Json
+        } else if args.table || (terminal && !args.plain) {
+            Format::Table
+        } else {
+            Format::Plain
+        };
+        let color = match args.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+            }
+        };
+        Self { format, color: color && format == Format::Table, quiet: args.quiet, terminal }
+    }
+
+    /// Prints a document of the schema `name`, or the table made from the same data.
+    pub(crate) fn document<T: Serialize>(
+        &self,
+        schema: &'static str,
+        data: &T,
+        table: impl FnOnce() -> Table,
+    ) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
+        match self.format {
+            Format::Json => self.text(&json(schema, data, self.terminal)?),
+            Format::Plain => self.text(&table().plain()),
+            Format::Table => self.text(&table().layout(self.width(), self.color)),
+        }
+    }
+
+    /// Prints text as it is.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::unable(format!("cannot write the answer: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something beside the answer. In JSON it is part of the document instead.
+    pub(crate) fn note(&self, text: &str) {
+        self.aside("mx", text);
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(&self, text: &str) {
+        self.aside("hint", text);
+    }
+
+    fn aside(&self, prefix: &str, text: &str) {
+        if !self.quiet && self.format != Format::Json {
+            stderr_line(prefix, text);
+        }
+    }
+
+    fn width(&self) -> Option<usize> {
+        let stdout = io::stdout();
+        let size = self.terminal.then(|| terminal_size::terminal_size_of(stdout)).flatten();
+        size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
+    }
+}
+
+/// Reports a failure on stderr.
+pub(crate) fn failure(failure: &Failure) -> Exit {
+    stderr_line("mx", &failure.message);
+    if let Some(hint) = &failure.hint {
+        stderr_line("hint", hint);
+    }
+    failure.exit
+}
+
+fn stderr_line(prefix: &str, text: &str) {
+    // Where stderr is gone there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "{prefix}: {}", printable(text));
+}
+
+/// Text without anything that a terminal would obey: control characters and
+/// bidirectional overrides are dropped; line breaks and tabs become spaces.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hostile) {
+        return Cow::Borrowed(text);
+    }
+    let visible = text.chars().filter_map(|char| match char {
+        '\n' | '\r' | '\t' => Some(' '),
+        char => (!is_hostile(char)).then_some(char),
+    });
+    Cow::Owned(visible.collect())
+}
+
+fn is_hostile(char: char) -> bool {
+    let direction =
+        matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let separator = matches!(char, '\u{2028}' | '\u{2029}');
+    char.is_control() || direction || separator
+}
+
+fn json<T: Serialize>(schema: &'static str, data: &T, pretty: bool) -> Result<String, Failure> {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        schema: &'static str,
+        #[serde(flatten)]
+        data: &'a T,
+    }
+
+    let document = Document { schema, data };
+    let text = if pretty {
+        serde_json::to_string_pretty(&document)
+    } else {
+        serde_json::to_string(&document)
+    };
+    let text = text.map_err(|error| Failure::unable(format!("cannot write JSON: {error}")))?;
+    // serde_json escapes only what JSON demands. The rest that a terminal would
+    // obey can stand nowhere but in a string.
+    let mut safe = String::with_capacity(text.len() + 1);
+    for char in text.chars() {
+        if char >= ' ' && is_hostile(char) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(char));
+        } else {
+            safe.push(char);
+        }
+    }
+    safe.push('\n');
+    Ok(safe)
+}
+
+impl Table {
+    /// The rows, with tabs between columns and no heading.
+    fn plain(&self) -> String {
+        let mut text = String::new();
+        for row in &self.rows {
+            for (index, cell) in row.iter().enumerate() {
+                if index > 0 {
+                    text.push('\t');
+                }
+                text.push_str(&cell.text);
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Aligned columns under a heading, no line wider than `width`.
+    fn layout(&self, width: Option<usize>, color: bool) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let heading: Vec<Cell> =
+            self.columns.iter().map(|column| Cell::new(column.heading).style(HEADING)).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|index| {
+                let cells = self.rows.iter().chain([&heading]).map(|row| row[index].text.width());
+                cells.max().unwrap_or(0)
+            })
+            .collect();
+        let mut text = String::new();
+        for row in std::iter::once(&heading).chain(&self.rows) {
+            self.line(row, &widths, width, color, &mut text);
+        }
+        text
+    }
+
+    fn line(
+        &self,
+        row: &[Cell],
+        widths: &[usize],
+        limit: Option<usize>,
+        color: bool,
+        text: &mut String,
+    ) {
+        const GAP: usize = 2;
+
+        let last = row.len() - 1;
+        let mut used = 0;
+        for (index, cell) in row.iter().enumerate() {
+            let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(used));
+            let shown =
+                if index == last { shorten(&cell.text, room) } else { cut(&cell.text, room) };
+            let blank = widths[index].saturating_sub(shown.width());
+            let (before, after) = match self.columns[index].align {
+                Align::Right => (blank, 0),
+                Align::Left => (0, blank),
+            };
+            let padding = |blank: usize| " ".repeat(blank.min(room.saturating_sub(shown.width())));
+            text.push_str(&padding(before));
+            if color && !shown.is_empty() {
+                let _ = write!(text, "{}{shown}{:#}", cell.style, cell.style);
+            } else {
+                text.push_str(&shown);
+            }
+            if index != last {
+                text.push_str(&padding(after + GAP));
+            }
+            used += widths[index] + GAP;
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+}
+
+/// Drops words from the end until the text fits; a first word that is too long is cut.
+fn shorten(text: &str, room: usize) -> Cow<'_, str> {
+    if text.width() <= room {
+        return Cow::Borrowed(text);
+    }
+    let mut words = text;
+    while let Some((shorter, _)) = words.rsplit_once(' ') {
+        words = shorter;
+        if words.width() + 2 <= room {
+            return Cow::Owned(format!("{words} …"));
+        }
+    }
+    cut(words, room)
+}
+
+/// Cuts the text to `room` columns, the last one telling that it was cut.
+fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if text.width() <= room {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::new();
+    for char in text.chars() {
+        kept.push(char);
+        if kept.width() >= room {
+            kept.pop();
+            break;
+        }
+    }
+    if room > 0 {
+        kept.push('…');
+    }
+    Cow::Owned(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_loses_its_power_and_keeps_its_letters() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+            ("two\nlines\tand\rmore", "two lines and more"),
+            ("\u{9b}31m\u{7f}x\u{202e}y\u{2066}", "31mxy"),
+            ("naïve 日本", "naïve 日本"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+    }
+
+    #[test]
+    fn json_escapes_what_a_terminal_would_obey() {
+        #[derive(Serialize)]
+        struct Data {
+            name: &'static str,
+        }
+        let text = json("mx.test/1", &Data { name: "a\x1b\u{9b}\u{7f}\u{202e}\n" }, false)
+            .expect("plain data");
+        assert_eq!(
+            text,
+            "{\"schema\":\"mx.test/1\",\"name\":\"a\\u001b\\u009b\\u007f\\u202e\\n\"}\n"
+        );
+    }
+
+    #[test]
+    fn the_last_column_gives_way_word_by_word() {
+        let command = "node server.js --port 8080";
+        for (room, shown) in [
+            (26, command),
+            (25, "node server.js --port …"),
+            (23, "node server.js --port …"),
+            (22, "node server.js …"),
+            (6, "node …"),
+            (4, "node"),
+            (3, "no…"),
+            (1, "…"),
+            (0, ""),
+        ] {
+            assert_eq!(shorten(command, room), shown, "{room}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let column = |heading, align| Column { heading, align };
+        let table = Table {
+            columns: vec![
+                column("PORT", Align::Right),
+                column("NAME", Align::Left),
+                column("COMMAND", Align::Left),
+            ],
+            rows: vec![
+                vec![Cell::new("80"), Cell::new("日本語"), Cell::new("a b c d e f")],
+                vec![Cell::new("65535"), Cell::new("x"), Cell::new("")],
+            ],
+        };
+        assert_eq!(
+            table.layout(None, false),
+            " PORT  NAME    COMMAND\n   80  日本語  a b c d e f\n65535  x\n"
+        );
+        for width in 0..40 {
+            for line in table.layout(Some(width), false).lines() {
+                assert!(line.width() <= width, "{width}: {line:?}");
+            }
+        }
+        let empty = Table { columns: table.columns, rows: Vec::new() };
+        assert_eq!(empty.layout(None, false), "");
+    }
+}

@@ -1,0 +1,224 @@
+//! One marked block in a shell's start-up file, which belongs to the user.
+//!
+//! Adding and removing are functions over bytes, so that removing gives back
+//! exactly what was there: the first line of the block records what the file
+//! lacked before. [`replace`] is the only code that writes.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::exit::Failure;
+
+const BEGIN: &str = "# >>> mx >>>";
+/// The block was put behind a last line without a newline, which it supplied.
+const BEGIN_AFTER_OPEN_LINE: &str = "# >>> mx (added a newline before) >>>";
+/// The block was put into a file that did not exist.
+const BEGIN_NEW_FILE: &str = "# >>> mx (made this file) >>>";
+const END: &str = "# <<< mx <<<";
+
+/// The file's text with `body` in the block: replaced in place, else added at the end.
+pub(crate) fn with_block(original: Option<&[u8]>, body: &str) -> Result<Vec<u8>, Failure> {
+    let text = original.unwrap_or_default();
+    let block = |begin: &str| format!("{begin}\n{body}{END}\n").into_bytes();
+    if let Some(found) = find(text)? {
+        return Ok([&text[..found.start], &block(found.begin), &text[found.end..]].concat());
+    }
+    let (newline, begin) = match original {
+        None => ("", BEGIN_NEW_FILE),
+        Some(text) if text.is_empty() || text.ends_with(b"\n") => ("", BEGIN),
+        Some(_) => ("\n", BEGIN_AFTER_OPEN_LINE),
+    };
+    Ok([text, newline.as_bytes(), &block(begin)].concat())
+}
+
+/// The file's text without the block. `None` stands for no file: the block made it and nothing else is in it.
+pub(crate) fn without_block(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(found) = find(text)? else { return Ok(Some(text.to_vec())) };
+    let (mut before, after) = (&text[..found.start], &text[found.end..]);
+    if found.begin == BEGIN_AFTER_OPEN_LINE && after.is_empty() {
+        before = before.strip_suffix(b"\n").unwrap_or(before);
+    }
+    let rest = [before, after].concat();
+    Ok(if found.begin == BEGIN_NEW_FILE && rest.is_empty() { None } else { Some(rest) })
+}
+
+/// Reads a file; `None` if it does not exist.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failure("read", path, &error)),
+    }
+}
+
+/// Replaces a file's text in one step, or makes the file.
+///
+/// A symbolic link keeps pointing to its target, which is replaced; mode and
+/// owner stay. If anything fails, the file is as it was.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    let target = target(path).map_err(|error| failure("follow", path, &error))?;
+    write(&target, text).map_err(|error| failure("write", path, &error))
+}
+
+/// Removes a file, or what a symbolic link points to.
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+    let target = target(path).map_err(|error| failure("follow", path, &error))?;
+    match fs::remove_file(target) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failure("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn failure(doing: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::unable(format!("cannot {doing} {}: {error}", path.display()))
+}
+
+struct Block {
+    begin: &'static str,
+    start: usize,
+    end: usize,
+}
+
+/// Finds the block. Half a block, or two, is the user's to sort out.
+fn find(text: &[u8]) -> Result<Option<Block>, Failure> {
+    let mut begins = Vec::new();
+    let mut ends = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let trimmed = line.trim_ascii_end();
+        let kinds = [BEGIN, BEGIN_AFTER_OPEN_LINE, BEGIN_NEW_FILE];
+        if let Some(begin) = kinds.into_iter().find(|begin| begin.as_bytes() == trimmed) {
+            begins.push((begin, at));
+        }
+        at += line.len();
+        if trimmed == END.as_bytes() {
+            ends.push(at);
+        }
+    }
+    match (begins.as_slice(), ends.as_slice()) {
+        ([], []) => Ok(None),
+        (&[(begin, start)], &[end]) if start < end => Ok(Some(Block { begin, start, end })),
+        _ => Err(Failure::unable(format!(
+            "cannot change the start-up file: it holds more or less than one pair of '{BEGIN}' and '{END}'"
+        ))
+        .hint("remove these lines and what is between them, then try again")),
+    }
+}
+
+/// What `path` stands for: the end of a chain of links, which need not exist.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    /// As many links as Linux follows (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::from_raw_os_error(40)) // ELOOP
+}
+
+fn write(target: &Path, text: &[u8]) -> io::Result<()> {
+    let existing = match fs::metadata(target) {
+        Ok(metadata) if metadata.permissions().readonly() => {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
+        }
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".mx-")
+        // The umask applies, as to any file that a user makes.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
+    if let Some(existing) = existing {
+        keep_owner_and_mode(file.as_file(), &existing)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(target)?;
+    Ok(())
+}
+
+fn keep_owner_and_mode(file: &fs::File, existing: &Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (existing.uid(), existing.gid()) {
+        std::os::unix::fs::fchown(file, Some(existing.uid()), Some(existing.gid()))?;
+    }
+    file.set_permissions(existing.permissions())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(original: Option<&[u8]>) -> Vec<u8> {
+        with_block(original, "source x\n").expect("a file without a block")
+    }
+
+    #[test]
+    fn removing_the_block_gives_back_the_bytes() {
+        let originals: [Option<&[u8]>; 7] = [
+            None,
+            Some(b""),
+            Some(b"\n"),
+            Some(b"alias x=y\n"),
+            Some(b"no final newline"),
+            Some(b"crlf\r\nlines\r\n"),
+            Some(b"\xff\xfe not utf-8\n\n\n"),
+        ];
+        for original in originals {
+            let with = added(original);
+            assert_ne!(with, original.unwrap_or_default());
+            assert_eq!(without_block(&with).expect("one block"), original.map(<[u8]>::to_vec));
+            assert_eq!(added(Some(&with)), with, "a second time changes nothing");
+        }
+    }
+
+    #[test]
+    fn what_the_user_added_behind_the_block_stays() {
+        for original in [None, Some(&b"a"[..]), Some(b"a\n")] {
+            let with = [added(original).as_slice(), b"mine\n"].concat();
+            let replaced = with_block(Some(&with), "source y\n").expect("one block");
+            assert!(replaced.ends_with(b"source y\n# <<< mx <<<\nmine\n"));
+            let rest = without_block(&replaced).expect("one block").expect("more than the block");
+            assert!(rest.ends_with(b"mine\n") && !rest.windows(3).any(|word| word == b"mx "));
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_not_touched() {
+        for text in ["# >>> mx >>>\nx\n", "# <<< mx <<<\n", "# <<< mx <<<\n# >>> mx >>>\n"] {
+            assert!(with_block(Some(text.as_bytes()), "").is_err(), "{text}");
+            assert!(without_block(text.as_bytes()).is_err(), "{text}");
+        }
+        let twice = [added(None), added(None)].concat();
+        assert!(without_block(&twice).is_err());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_the_mode_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "old").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
+        std::os::unix::fs::symlink("file", &link).expect("a link");
+        replace(&link, b"new").expect("a writable file");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).expect("a file"), b"new");
+        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 2);
+
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).expect("a mode");
+        assert!(replace(&link, b"newer").is_err());
+        assert_eq!(fs::read(&file).expect("a file"), b"new");
+    }
+}

@@ -1,0 +1,1 @@
+builtin source "${${(%):-%x}:A:h}/shell/mx.plugin.zsh"
