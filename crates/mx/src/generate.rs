@@ -119,13 +119,13 @@ _mx_live() {
     typeset -g _mx_live_noun=$1 _mx_live_at=$SECONDS
     _mx_live_lines=("${(@f)$(_call_program $1 command mx __complete $1 2>/dev/null)}")
   fi
-  # An address before the port is kept as it was typed.
-  compset -P '*:'
   local -a tags values
   for line in "${_mx_live_lines[@]}"; do
     [[ -n $line ]] && tags+=("${line%%$'\t'*}")
   done
   tags=("${(@u)tags}")
+  # Behind an address only a port can follow; the address is kept as it was typed.
+  compset -P '*:' && tags=("${(@)tags:#processes}")
   (( $#tags )) || return 1
   _tags $tags
   while _tags; do
@@ -259,7 +259,8 @@ fn zsh_positional(index: usize, arg: &Arg) -> String {
 
 fn zsh_action(arg: &Arg) -> String {
     if let Some((_, noun)) = LIVE_VALUES.iter().find(|(id, _)| arg.get_id() == id) {
-        return format!("_mx_live {noun}");
+        // The space keeps `_arguments` from adding arguments of its own.
+        return format!(" _mx_live {noun}");
     }
     let values = arg.get_possible_values();
     if !values.is_empty() {

@@ -41,21 +41,17 @@ const ANSWER: usize = 72;
 /// Ranges that one filter may hold; its jumps are 16-bit byte counts.
 const MOST_RANGES: usize = 1000;
 
-/// A dump request for the sockets of a family and protocol.
-///
-/// Without `all`: listening and bound-not-listening TCP, or unconnected UDP.
-/// Linux before 6.8 ignores the bit for bound-not-listening.
+/// A dump request for the sockets of a family and protocol, in the states of a bit mask.
 pub(crate) fn request(
     family: Family,
     protocol: Protocol,
-    all: bool,
+    states: u32,
     ports: Option<&[RangeInclusive<u16>]>,
 ) -> Vec<u8> {
-    let (number, bound) = match protocol {
-        Protocol::Tcp => (6, 1 << 10 | 1 << 13),
-        Protocol::Udp => (17, 1 << 7),
+    let number = match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
     };
-    let states: u32 = if all { u32::MAX } else { bound };
     let filter = ports.filter(|ports| ports.len() <= MOST_RANGES).map(bytecode);
     let attribute = filter.as_ref().map_or(0, |filter| 4 + filter.len());
 
@@ -254,16 +250,17 @@ mod tests {
 
     #[test]
     fn a_request_states_its_own_length() {
-        let bare = request(Family::V4, Protocol::Tcp, false, None);
+        let bare = request(Family::V4, Protocol::Tcp, 1 << 10, None);
         assert_eq!(bare.len(), 72);
         assert_eq!(read_u32(&bare, 0), Some(72));
-        assert_eq!(read_u32(&bare, 20), Some(1 << 10 | 1 << 13));
+        assert_eq!(read_u32(&bare, 20), Some(1 << 10));
         let port = 8080..=8080;
-        let filtered = request(Family::V6, Protocol::Udp, true, Some(std::slice::from_ref(&port)));
+        let filtered =
+            request(Family::V6, Protocol::Udp, 1 << 7, Some(std::slice::from_ref(&port)));
         assert_eq!(read_u32(&filtered, 0), u32::try_from(filtered.len()).ok());
         assert_eq!((filtered[16], filtered[17]), (10, 17));
         let many = vec![1..=1; MOST_RANGES + 1];
-        assert_eq!(request(Family::V4, Protocol::Tcp, false, Some(&many)).len(), 72);
+        assert_eq!(request(Family::V4, Protocol::Tcp, 1 << 10, Some(&many)).len(), 72);
     }
 
     fn message(kind: u16, body: &[u8]) -> Vec<u8> {

@@ -18,6 +18,7 @@ pub(crate) fn unbound(query: &Query, report: &mut Report) -> Result<()> {
     let want = Want {
         protocol: query.protocol,
         all: true,
+        silent: true,
         ports: Some(&ranges),
         deadline: query.deadline,
     };

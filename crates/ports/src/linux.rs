@@ -100,7 +100,7 @@ fn dump(
         SocketFlags::CLOEXEC,
         Some(netlink::SOCK_DIAG),
     )?;
-    let request = diag::request(family, protocol, want.all, want.ports);
+    let request = diag::request(family, protocol, states(protocol, want), want.ports);
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
     rustix::net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
     let mut buffer = vec![0; 32 * 1024];
@@ -121,6 +121,19 @@ fn dump(
                 Message::Broken => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
+    }
+}
+
+/// The states to ask the kernel for, a bit each. Linux before 6.8 ignores `BOUND_INACTIVE`.
+fn states(protocol: Protocol, want: &Want) -> u32 {
+    const CLOSE: u32 = 1 << 7;
+    const LISTEN: u32 = 1 << 10;
+    const BOUND_INACTIVE: u32 = 1 << 13;
+    match protocol {
+        _ if want.all => u32::MAX,
+        Protocol::Tcp if want.silent => LISTEN | BOUND_INACTIVE,
+        Protocol::Tcp => LISTEN,
+        Protocol::Udp => CLOSE,
     }
 }
 

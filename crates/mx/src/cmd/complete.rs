@@ -47,7 +47,8 @@ fn ports_lines(report: &Report) -> Vec<String> {
     let by_port = holders.into_iter().map(|(port, mut names)| {
         names.sort();
         names.dedup();
-        line("ports", &port.to_string(), &names.join(", "))
+        let names = if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
+        line("ports", &port.to_string(), &names)
     });
     let by_name = ports.into_iter().map(|(name, mut ports)| {
         ports.dedup();
