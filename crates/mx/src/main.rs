@@ -6,6 +6,7 @@
 
 #![expect(
     rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
     reason = "doc comments on arguments are help for the terminal"
 )]
 
@@ -41,12 +42,6 @@ struct Mx {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if (arguments.next().is_some_and(|only| only == "--version"), arguments.next()) == (true, None)
-    {
-        // Prompts and start-up files ask this: no definition of the command line is built for it.
-        return out::version().unwrap_or_else(|failure| out::failure(&failure)).into();
-    }
     let outcome = match Mx::try_parse() {
         Ok(Mx { output, command }) => command.run(&Out::new(&output)),
         Err(error) => exit::usage(&error),

@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure};
 
 /// Options that every command takes.
 #[derive(clap::Args)]
@@ -148,7 +148,13 @@ impl Out {
         if self.quiet {
             return Ok(());
         }
-        print(text)
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::unable(format!("cannot write the answer: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says something beside the answer. In JSON it is part of the document instead.
@@ -171,21 +177,6 @@ impl Out {
         let stdout = io::stdout();
         let size = self.terminal.then(|| terminal_size::terminal_size_of(stdout)).flatten();
         size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
-    }
-}
-
-/// Prints the version of this program.
-pub(crate) fn version() -> Outcome {
-    print(concat!("mx ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Exit::Yes)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unable(format!("cannot write the answer: {error}")))
-        }
-        _ => Ok(()),
     }
 }
 
