@@ -1,1 +1,1 @@
-builtin source "${${(%):-%x}:A:h}/shell/mx.plugin.zsh"
+\builtin source "${${(%):-%x}:A:h}/shell/mx.plugin.zsh"

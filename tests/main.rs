@@ -1,1 +1,11 @@
+//! What a user sees: real sockets and processes, the command line, a real zsh.
+//!
+//! `UPDATE=1 cargo test` rewrites the transcripts in `tests/cli`.
 
+mod cli;
+mod fixture;
+mod hostile;
+mod live;
+mod terminal;
+mod tidy;
+mod zsh;

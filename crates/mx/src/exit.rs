@@ -93,10 +93,11 @@ fn from_clap(error: &clap::Error) -> Failure {
         Some(ContextValue::Strings(many)) if !many.is_empty() => Some(many.join(", ")),
         _ => None,
     };
+    // The last of several is the nearest; an alias of one letter is near to everything.
     let nearest = list(ContextKind::SuggestedSubcommand)
         .or_else(|| list(ContextKind::SuggestedArg))
         .or_else(|| list(ContextKind::SuggestedValue))
-        .map(|nearest| format!("did you mean {nearest}?"));
+        .and_then(|names| names.rsplit(", ").next().map(|name| format!("did you mean {name}?")));
     let accepted = list(ContextKind::ValidValue).map(|values| format!("accepted: {values}"));
     let missing = list(ContextKind::InvalidArg)
         .filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)

@@ -4,7 +4,6 @@
 //! printed, in every format. A reader that closes the pipe early is no error.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -143,6 +142,19 @@ impl Out {
         }
     }
 
+    /// Prints a document of the schema `name`, or the text that is its only part.
+    pub(crate) fn script<T: Serialize>(
+        &self,
+        schema: &'static str,
+        data: &T,
+        text: &str,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.document(schema, data, || unreachable!("JSON has no table")),
+            _ => self.text(text),
+        }
+    }
+
     /// Prints text as it is.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.quiet {
@@ -234,7 +246,7 @@ fn json<T: Serialize>(schema: &'static str, data: &T, pretty: bool) -> Result<St
     let mut safe = String::with_capacity(text.len() + 1);
     for char in text.chars() {
         if char >= ' ' && is_hostile(char) {
-            let _ = write!(safe, "\\u{:04x}", u32::from(char));
+            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
         } else {
             safe.push(char);
         }
@@ -303,7 +315,7 @@ impl Table {
             let padding = |blank: usize| " ".repeat(blank.min(room.saturating_sub(shown.width())));
             text.push_str(&padding(before));
             if color && !shown.is_empty() {
-                let _ = write!(text, "{}{shown}{:#}", cell.style, cell.style);
+                text.push_str(&format!("{}{shown}{:#}", cell.style, cell.style));
             } else {
                 text.push_str(&shown);
             }

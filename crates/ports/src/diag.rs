@@ -142,7 +142,7 @@ fn socket(body: &[u8], protocol: Protocol) -> Message {
     if body.len() < ANSWER {
         return Message::Broken;
     }
-    let Some(state) = state(body[1], protocol) else { return Message::Skipped };
+    let Some(state) = state(body[1]) else { return Message::Skipped };
     let end = |port: usize, address: usize| {
         let port = u16::from_be_bytes([body[port], body[port + 1]]);
         let mut octets = [0; 16];
@@ -182,7 +182,7 @@ fn v6_only(mut attributes: &[u8]) -> Option<bool> {
 }
 
 /// The kernel's number for a state (`net/tcp_states.h`); UDP uses 1 and 7.
-pub(crate) fn state(number: u8, protocol: Protocol) -> Option<State> {
+pub(crate) fn state(number: u8) -> Option<State> {
     Some(match number {
         1 => State::Established,
         2 => State::SynSent,
@@ -190,12 +190,13 @@ pub(crate) fn state(number: u8, protocol: Protocol) -> Option<State> {
         4 => State::FinWait1,
         5 => State::FinWait2,
         6 => State::TimeWait,
-        7 if protocol == Protocol::Udp => State::Bound,
+        // UDP without a peer. TCP that is bound without listening is asked for
+        // as 13 but answered as 7.
+        7 | 13 => State::Bound,
         8 => State::CloseWait,
         9 => State::LastAck,
         10 => State::Listen,
         11 => State::Closing,
-        13 => State::Bound,
         _ => return None,
     })
 }

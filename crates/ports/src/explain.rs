@@ -1,61 +1,86 @@
-//! What to say of a chosen port that nothing is bound to.
+//! What to say of a selector that chose nothing.
 
-use crate::{Query, Report, Selector, Socket, State, Want, join, os};
+use std::ops::RangeInclusive;
+
 use sys::Result;
 
-/// Notes, for each chosen port without a bound socket, what else uses it.
-pub(crate) fn unbound(query: &Query, report: &mut Report) -> Result<()> {
-    let missing: Vec<&Selector> = query
-        .selectors
-        .iter()
-        .filter(|selector| matches!(selector, Selector::Port { .. }))
-        .filter(|selector| !report.sockets.iter().any(|socket| selects(selector, socket)))
-        .collect();
-    let ranges: Vec<_> = missing.iter().filter_map(|selector| single_port(selector)).collect();
-    if ranges.is_empty() {
-        return Ok(());
+use crate::{Query, Report, Selector, Socket, State, Want, join, os};
+
+/// Adds a note for each selector that chose nothing, with what else uses the port.
+pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
+    if query.selectors.is_empty() && report.sockets.is_empty() && report.hidden == 0 {
+        report.notes.push(nothing(query, ""));
     }
-    let want = Want {
-        protocol: query.protocol,
-        all: true,
-        silent: true,
-        ports: Some(&ranges),
-        deadline: query.deadline,
-    };
-    let in_use = join(os::snapshot(&want)?).sockets;
+    let mut missing: Vec<&Selector> = Vec::new();
+    for selector in &query.selectors {
+        let chosen = report.sockets.iter().any(|socket| chooses(selector, socket));
+        // A process whose sockets cannot be seen is not missing.
+        let unknown = matches!(selector, Selector::Process(_)) && report.hidden > 0;
+        if !chosen && !unknown && !missing.contains(&selector) {
+            missing.push(selector);
+        }
+    }
+    let others = in_use(query, &missing)?;
     for selector in missing {
-        let used: Vec<&Socket> = in_use
-            .iter()
-            .filter(|socket| selects(selector, socket) && !socket.state.is_bound())
-            .collect();
-        report.notes.extend(note(&used));
+        let used: Vec<&Socket> = others.iter().filter(|socket| chooses(selector, socket)).collect();
+        let note = nothing(query, &format!(" {selector}"));
+        report.notes.push(match why(&used) {
+            Some(why) => format!("{note}, but {why}"),
+            None => note,
+        });
     }
     Ok(())
 }
 
-fn selects(selector: &Selector, socket: &Socket) -> bool {
-    selector.matches_socket(socket) == Some(true)
+fn chooses(selector: &Selector, socket: &Socket) -> bool {
+    selector
+        .matches_socket(socket)
+        .unwrap_or_else(|| socket.owners.iter().any(|owner| selector.matches_owner(owner)))
 }
 
-/// A range is a question about what is there, a single port one about why not.
-fn single_port(selector: &Selector) -> Option<std::ops::RangeInclusive<u16>> {
-    match selector {
+/// "nothing is bound to 8080", as the query was put.
+fn nothing(query: &Query, target: &str) -> String {
+    let what = match query.protocol {
+        Some(protocol) => format!("no {} socket", protocol.name().to_uppercase()),
+        None => "nothing".to_owned(),
+    };
+    let whose = if query.user.is_some() { " of this user" } else { "" };
+    let is = if query.all { "uses" } else { "is bound to" };
+    let target = if target.is_empty() { " a port" } else { target };
+    format!("{what}{whose} {is}{target}")
+}
+
+/// Connections that use the missing ports. A range is a question about what is
+/// there, only a single port one about why not.
+fn in_use(query: &Query, missing: &[&Selector]) -> Result<Vec<Socket>> {
+    let single = |selector: &&Selector| match selector {
         Selector::Port { ports, .. } if ports.start() == ports.end() => Some(ports.clone()),
         _ => None,
+    };
+    let ports: Vec<RangeInclusive<u16>> = missing.iter().filter_map(single).collect();
+    if ports.is_empty() || query.all || query.user.is_some() {
+        return Ok(Vec::new());
     }
+    let want = Want {
+        protocol: query.protocol,
+        all: true,
+        silent: false,
+        ports: Some(&ports),
+        deadline: query.deadline,
+    };
+    let mut sockets = join(os::snapshot(&want)?).sockets;
+    sockets.retain(|socket| !socket.state.is_bound());
+    Ok(sockets)
 }
 
-/// One sentence on the connections that use a port.
-fn note(used: &[&Socket]) -> Option<String> {
-    let port = used.first()?.port;
+/// The connections that use a port, in a few words; `None` if there are none.
+fn why(used: &[&Socket]) -> Option<String> {
     let resting = used.iter().filter(|socket| socket.state == State::TimeWait).count();
-    let live: Vec<&&Socket> =
-        used.iter().filter(|socket| socket.state != State::TimeWait).collect();
+    let live: Vec<_> = used.iter().filter(|socket| socket.state != State::TimeWait).collect();
     let Some(first) = live.first() else {
-        let connections = count(resting, "connection");
-        return Some(format!(
-            "nothing is bound to {port}, but {connections} in TIME_WAIT still hold it for up to a minute"
-        ));
+        let hold = if resting == 1 { "connection holds" } else { "connections hold" };
+        return (resting > 0)
+            .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
     };
     let who = first.owners.first().map_or_else(
         || "a process that cannot be seen".to_owned(),
@@ -64,14 +89,8 @@ fn note(used: &[&Socket]) -> Option<String> {
     let to = first.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
     let more = match live.len() - 1 {
         0 => String::new(),
-        more => format!(", and {} more", count(more, "connection")),
+        1 => ", and of 1 more connection".to_owned(),
+        more => format!(", and of {more} more connections"),
     };
-    Some(format!(
-        "nothing is bound to {port}, but it is the local port of a connection{to} of {who}{more}"
-    ))
-}
-
-fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    Some(format!("it is the local port of a connection{to} of {who}{more}"))
 }

@@ -267,9 +267,7 @@ pub fn list(query: &Query) -> Result<Report> {
     report.sockets.sort_by_cached_key(|socket| {
         (socket.port, socket.protocol, socket.address, socket.state, socket.peer)
     });
-    if !query.all {
-        explain::unbound(query, &mut report)?;
-    }
+    explain::missing(query, &mut report)?;
     Ok(report)
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn net_line(line: &str, protocol: Protocol) -> Option<Entry> {
     let mut fields = line.split_ascii_whitespace();
     let local = address(fields.nth(1)?)?;
     let peer = address(fields.next()?)?;
-    let state = diag::state(u8::from_str_radix(fields.next()?, 16).ok()?, protocol)?;
+    let state = diag::state(u8::from_str_radix(fields.next()?, 16).ok()?)?;
     let uid = fields.nth(3)?.parse().ok()?;
     let inode = fields.nth(1)?.parse().ok()?;
     Some(Entry {

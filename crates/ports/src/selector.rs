@@ -3,6 +3,7 @@
 //! Nothing is resolved: no name service, no network. `localhost` and names
 //! below `.localhost` are loopback by definition (RFC 6761).
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -94,6 +95,26 @@ impl Selector {
         std::iter::once(owner.name.as_str())
             .chain(names)
             .any(|name| pattern.matches_with(name, IGNORE_CASE))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ports, host) = match self {
+            Self::Process(pattern) => return f.write_str(pattern.as_str()),
+            Self::Port { ports, host } => (ports, host),
+        };
+        match host {
+            Host::Any => {}
+            Host::Loopback => f.write_str("localhost:")?,
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}:")?,
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:")?,
+        }
+        if ports.start() == ports.end() {
+            write!(f, "{}", ports.start())
+        } else {
+            write!(f, "{}-{}", ports.start(), ports.end())
+        }
     }
 }
 
@@ -274,7 +295,9 @@ mod tests {
             ("http://[::1]:3000", 3000..=3000, v6),
             ("http://localhost:/", 80..=80, Host::Loopback),
         ] {
-            assert_eq!(port(text), (ports, host), "{text}");
+            assert_eq!(port(text), (ports.clone(), host), "{text}");
+            let shown = Selector::Port { ports, host }.to_string();
+            assert_eq!(port(&shown), port(text), "{text} is shown as {shown}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! `mx init`: print the shell integration.
 
+use serde::Serialize;
+
 use crate::exit::{Exit, Outcome};
 use crate::out::Out;
 
@@ -25,16 +27,25 @@ pub(crate) struct InitArgs {
 }
 
 /// A shell with an integration.
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Shell {
     /// The Z shell
     Zsh,
 }
 
+#[derive(Serialize)]
+struct Integration {
+    shell: Shell,
+    script: String,
+}
+
 pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
-    match args.shell {
-        Shell::Zsh => out.text(&zsh())?,
-    }
+    let script = match args.shell {
+        Shell::Zsh => zsh(),
+    };
+    let integration = Integration { shell: args.shell, script };
+    out.script("mx.init/1", &integration, &integration.script)?;
     Ok(Exit::Yes)
 }
 
@@ -48,11 +59,11 @@ fn zsh() -> String {
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\
          function _mx_define {{\n\
-         builtin emulate -L zsh -o no_aliases\n\
-         builtin eval \"$1\"\n\
+         \\builtin emulate -L zsh -o no_aliases\n\
+         \\builtin eval \"$1\"\n\
          }}\n\
          _mx_define {functions}\n\
-         builtin unfunction _mx_define\n\
+         \\builtin unfunction _mx_define\n\
          _mx_register init\n",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),

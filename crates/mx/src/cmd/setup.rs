@@ -4,9 +4,11 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::init::{self, Shell};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out::Out;
+use crate::out::{Align, Cell, Column, Out, Table};
 use crate::startup_file;
 
 /// Install the shell integration, or remove it
@@ -31,30 +33,72 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     let Shell::Zsh = args.shell;
     let places = Places::find()?;
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
-    if changes.is_empty() {
-        out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
-        return Ok(Exit::Yes);
-    }
-    for change in &changes {
-        if args.dry_run {
-            out.text(&change.what)?;
-        } else {
-            change.apply()?;
-        }
-    }
     if !args.dry_run {
+        changes.iter().try_for_each(Change::apply)?;
         if args.uninstall {
-            fs::remove_dir(places.data.join("shell/functions")).ok();
-            fs::remove_dir(places.data.join("shell")).ok();
-            fs::remove_dir(places.data.join("completions")).ok();
-            fs::remove_dir(&places.data).ok();
-            out.note(&format!("removed from {}", places.startup.display()));
-        } else {
-            out.note(&format!("set up in {}", places.startup.display()));
-            out.hint("open a new shell, or run: exec zsh");
+            places.remove_empty_directories();
         }
+    }
+    let report = Report { shell: args.shell, applied: !args.dry_run, changes };
+    out.document("mx.setup/1", &report, || table(&report.changes))?;
+    if report.changes.is_empty() {
+        out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
+    } else if args.dry_run {
+        out.note("nothing was changed");
+    } else if !args.uninstall {
+        out.hint("open a new shell, or run: exec zsh");
     }
     Ok(Exit::Yes)
+}
+
+#[derive(Serialize)]
+struct Report {
+    shell: Shell,
+    /// False for a dry run.
+    applied: bool,
+    changes: Vec<Change>,
+}
+
+/// A file that is written, edited or removed.
+#[derive(Serialize)]
+struct Change {
+    action: Action,
+    path: PathBuf,
+    /// The lines that an edit adds.
+    lines: Option<String>,
+    /// The file's whole new text; `None` removes the file.
+    #[serde(skip)]
+    text: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Write,
+    Add,
+    Cut,
+    Remove,
+}
+
+fn table(changes: &[Change]) -> Table {
+    let column = |heading| Column { heading, align: Align::Left };
+    let row = |change: &Change| {
+        let action = match change.action {
+            Action::Write => "write",
+            Action::Add => "add",
+            Action::Cut => "cut",
+            Action::Remove => "remove",
+        };
+        vec![
+            Cell::new(action),
+            Cell::new(change.path.to_string_lossy()),
+            Cell::new(change.lines.as_deref().unwrap_or_default()),
+        ]
+    };
+    Table {
+        columns: vec![column("CHANGE"), column("FILE"), column("LINES")],
+        rows: changes.iter().map(row).collect(),
+    }
 }
 
 /// The files of the integration, as they lie in the source tree.
@@ -69,14 +113,6 @@ const FILES: [(&str, &str); 4] = [
 struct Places {
     data: PathBuf,
     startup: PathBuf,
-}
-
-/// A file that is to be written, or removed.
-struct Change {
-    path: PathBuf,
-    text: Option<Vec<u8>>,
-    /// What a person wants to know of it.
-    what: String,
 }
 
 impl Places {
@@ -97,16 +133,18 @@ impl Places {
         for (name, text) in FILES {
             let path = self.data.join(name);
             if startup_file::read(&path)?.as_deref() != Some(text.as_bytes()) {
-                let what = format!("write {}\n", path.display());
-                changes.push(Change { path, text: Some(text.as_bytes().to_vec()), what });
+                let text = Some(text.as_bytes().to_vec());
+                changes.push(Change { action: Action::Write, path, lines: None, text });
             }
         }
-        let block = self.block()?;
+        let load = self.load()?;
+        let block =
+            format!("# Managed by `mx setup zsh`; `mx setup zsh --uninstall` removes it.\n{load}");
         let old = startup_file::read(&self.startup)?;
         let new = startup_file::with_block(old.as_deref(), &block)?;
         if old.as_deref() != Some(new.as_slice()) {
-            let what = format!("add to {}:\n{}", self.startup.display(), indent(&block));
-            changes.push(Change { path: self.startup.clone(), text: Some(new), what });
+            let path = self.startup.clone();
+            changes.push(Change { action: Action::Add, path, lines: Some(load), text: Some(new) });
         }
         Ok(changes)
     }
@@ -117,24 +155,30 @@ impl Places {
         if let Some(old) = startup_file::read(&self.startup)? {
             let new = startup_file::without_block(&old)?;
             if new.as_ref() != Some(&old) {
-                let what = match new {
-                    Some(_) => format!("remove the block of mx from {}\n", self.startup.display()),
-                    None => format!("remove {}, which mx made\n", self.startup.display()),
-                };
-                changes.push(Change { path: self.startup.clone(), text: new, what });
+                let action = if new.is_some() { Action::Cut } else { Action::Remove };
+                let path = self.startup.clone();
+                changes.push(Change { action, path, lines: None, text: new });
             }
         }
         for (name, _) in FILES {
             let path = self.data.join(name);
             if path.exists() {
-                let what = format!("remove {}\n", path.display());
-                changes.push(Change { path, text: None, what });
+                changes.push(Change { action: Action::Remove, path, lines: None, text: None });
             }
         }
         Ok(changes)
     }
 
-    fn block(&self) -> Result<String, Failure> {
+    /// Removes the directories that installing made, unless something else is in them.
+    fn remove_empty_directories(&self) {
+        for directory in ["shell/functions", "shell", "completions", ""] {
+            // A directory that is not empty is not ours to empty.
+            let _ = fs::remove_dir(self.data.join(directory));
+        }
+    }
+
+    /// The line that loads the integration, if it is there.
+    fn load(&self) -> Result<String, Failure> {
         let plugin = self.data.join(FILES[0].0);
         let plugin = plugin.to_str().ok_or_else(|| {
             Failure::unable(format!(
@@ -143,10 +187,7 @@ impl Places {
             ))
         })?;
         let plugin = init::quote(plugin);
-        Ok(format!(
-            "# Managed by `mx setup zsh`; `mx setup zsh --uninstall` removes it.\n\
-             if [[ -r {plugin} ]]; then builtin source {plugin}; fi\n"
-        ))
+        Ok(format!("if [[ -r {plugin} ]]; then builtin source {plugin}; fi\n"))
     }
 }
 
@@ -159,8 +200,4 @@ impl Change {
         }
         startup_file::replace(&self.path, text)
     }
-}
-
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
 }

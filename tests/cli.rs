@@ -1,0 +1,133 @@
+//! The command line, as transcripts in `tests/cli/*.txt`.
+//!
+//! A transcript is commands for bash after `$ `, followed by what they print:
+//! standard output as it is, lines of standard error after `! `, and the exit
+//! code in brackets. A comment follows `-- `. What differs from run to run is written as a variable.
+//! Runs of spaces are one gap, as alignment depends on the length of a PID.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::fixture::{Fixture, free_port};
+
+/// The program under test.
+pub(crate) const MX: &str = env!("CARGO_BIN_EXE_mx");
+
+/// A search path with the program in front.
+pub(crate) fn path() -> String {
+    let directory = Path::new(MX).parent().expect("a directory").display();
+    format!("{directory}:{}", std::env::var("PATH").unwrap_or_default())
+}
+
+#[test]
+fn transcripts() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0\nudp 127.0.0.1:0\ntcp [::]:0");
+    let client = Fixture::new(&format!("connect 127.0.0.1:{}", fixture.port(0)));
+    let home = tempfile::tempdir().expect("a directory");
+    let exe = std::env::current_exe().expect("a path");
+    let uid = rustix::process::geteuid().as_raw();
+    let variables = BTreeMap::from([
+        ("PORT", fixture.port(0).to_string()),
+        ("UDP", fixture.port(1).to_string()),
+        ("DUAL", fixture.port(2).to_string()),
+        ("CLIENT", client.port(0).to_string()),
+        ("FREE", free_port().to_string()),
+        ("PID", fixture.pid().to_string()),
+        ("CLIENT_PID", client.pid().to_string()),
+        ("PROCESS", exe.file_name().expect("a name").to_string_lossy().into_owned()),
+        ("EXE", exe.to_string_lossy().into_owned()),
+        ("CWD", std::env::current_dir().expect("a directory").to_string_lossy().into_owned()),
+        ("HOME", home.path().to_string_lossy().into_owned()),
+        ("USER", sys::user::name(uid).expect("this user has a name")),
+        ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    let mut drifted = Vec::new();
+    for file in transcript_files() {
+        let present = fs::read_to_string(&file).expect("a transcript");
+        let actual = replay(&present, &variables);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&file, actual).expect("the source tree is writable");
+        } else if actual != present {
+            drifted.push(format!("{}:\n{}", file.display(), difference(&present, &actual)));
+        }
+    }
+    assert!(drifted.is_empty(), "{}", drifted.join("\n"));
+}
+
+pub(crate) fn transcript_files() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cli");
+    let entries = fs::read_dir(directory).expect("tests/cli");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// The transcript as it would read now. Comments and blank lines are kept.
+fn replay(transcript: &str, variables: &BTreeMap<&str, String>) -> String {
+    let mut text = String::new();
+    for line in transcript.lines() {
+        if line.is_empty() || line.starts_with("-- ") {
+            text.push_str(&format!("{line}\n"));
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            text.push_str(&format!("{line}\n{}", run(command, variables)));
+        }
+    }
+    text
+}
+
+fn run(command: &str, variables: &BTreeMap<&str, String>) -> String {
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {command}")])
+        .env_clear()
+        .env("PATH", path())
+        .envs(variables)
+        .output()
+        .expect("bash");
+    let mut text = String::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        text.push_str(&format!("{}\n", stable(line, variables)));
+    }
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        text.push_str(&format!("! {}\n", stable(line, variables)));
+    }
+    let code =
+        output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
+    text.push_str(&format!("[{code}]\n"));
+    text
+}
+
+/// A line with variables for their values, `AGE` for an age, and single gaps.
+fn stable(line: &str, variables: &BTreeMap<&str, String>) -> String {
+    let mut line = line.to_owned();
+    // Longer values first: a path holds the name at its end.
+    let mut by_length: Vec<_> = variables.iter().filter(|(name, _)| **name != "USER").collect();
+    by_length.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+    for (name, value) in by_length {
+        line = line.replace(value.as_str(), &format!("${name}"));
+    }
+    let separator = if line.contains('\t') { "\t" } else { "  " };
+    let cells =
+        line.split(separator).map(str::trim).filter(|cell| separator == "\t" || !cell.is_empty());
+    let cells: Vec<&str> = cells.map(|cell| stable_cell(cell, &variables["USER"])).collect();
+    cells.join(separator)
+}
+
+fn stable_cell<'a>(cell: &'a str, user: &str) -> &'a str {
+    let age = cell.strip_suffix(['s', 'm', 'h']).is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    match cell {
+        _ if age => "AGE",
+        _ if cell == user => "$USER",
+        _ => cell,
+    }
+}
+
+fn difference(expected: &str, actual: &str) -> String {
+    let pairs = expected.lines().zip(actual.lines());
+    let first = pairs.take_while(|(expected, actual)| expected == actual).count();
+    let from = |text: &str| text.lines().skip(first).take(5).collect::<Vec<_>>().join("\n");
+    format!("line {}: expected\n{}\nbut it is\n{}", first + 1, from(expected), from(actual))
+}

@@ -1,0 +1,85 @@
+//! A program in a pseudo-terminal, and its screen.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long a screen may take to show what is waited for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    writer: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    // Closing it ends the program.
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    pub(crate) fn new(command: CommandBuilder, columns: u16) -> Self {
+        let size = PtySize { rows: 80, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        let mut reader = pair.master.try_clone_reader().expect("its output");
+        let writer = pair.master.take_writer().expect("its input");
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let screen = vt100::Parser::new(nonzero(size.rows), nonzero(size.cols), 0);
+        Self { child, writer, output, screen, _master: pair.master }
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.writer.write_all(text.as_bytes()).expect("the program reads");
+        self.writer.flush().expect("the program reads");
+    }
+
+    /// Reads until the screen shows what is wanted, and returns its text.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let text = self.text();
+            if wanted(&text) {
+                return text;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("never saw {what}:\n{text}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without {what}:\n{text}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_text(&mut self, wanted: &str) -> String {
+        self.wait_for(wanted, |text| text.contains(wanted))
+    }
+
+    fn text(&self) -> String {
+        let contents = self.screen.screen().contents();
+        contents.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn nonzero(number: u16) -> NonZero<u16> {
+    NonZero::new(number).expect("a size")
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

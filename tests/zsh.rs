@@ -1,0 +1,259 @@
+//! The zsh integration in a real zsh: typed into a pseudo-terminal, read from the screen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use portable_pty::CommandBuilder;
+use tempfile::TempDir;
+
+use crate::cli::{MX, path};
+use crate::fixture::Fixture;
+use crate::terminal::Terminal;
+
+const PROMPT: &str = "ready>";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the source tree")
+}
+
+/// A start-up file: a plain prompt, completion with headings, and these lines.
+fn home(lines: &str) -> TempDir {
+    let home = tempfile::tempdir().expect("a directory");
+    let plugin = root().join("mx.plugin.zsh");
+    let text = format!(
+        "PS1='{PROMPT} '; unset RPS1\n\
+         zstyle ':completion:*' group-name ''\n\
+         zstyle ':completion:*' format '<%d>'\n\
+         compinit() {{ unfunction compinit; autoload -Uz compinit; compinit -u -d $ZDOTDIR/dump }}\n\
+         plugin='{}'\n{lines}\n",
+        plugin.display()
+    );
+    fs::write(home.path().join(".zshrc"), text).expect("a start-up file");
+    home
+}
+
+fn zsh(home: &TempDir) -> Terminal {
+    let mut command = CommandBuilder::new("zsh");
+    // -d leaves out the start-up files of the system.
+    command.args(["-d", "-i"]);
+    command.env_clear();
+    command.env("ZDOTDIR", home.path());
+    command.env("HOME", home.path());
+    command.env("PATH", path());
+    command.env("TERM", "xterm");
+    command.env("LANG", "C.UTF-8");
+    let mut terminal = Terminal::new(command, 100);
+    terminal.wait_for_text(PROMPT);
+    terminal
+}
+
+/// A script in a zsh that reads no start-up file.
+fn script(text: &str) -> Output {
+    let plugin = root().join("mx.plugin.zsh");
+    Command::new("zsh")
+        .args(["-f", "-c", text])
+        .env_clear()
+        .env("PATH", path())
+        .env("plugin", plugin)
+        .env("MX", MX)
+        .output()
+        .expect("zsh runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The ways in which people load a plugin, relative to compinit.
+const LOADED: [&str; 4] = [
+    "compinit; source $plugin",
+    "source $plugin; compinit",
+    "source $plugin; compinit; source $plugin",
+    "eval \"$(mx init zsh)\"; compinit",
+];
+
+#[test]
+fn tab_completes_commands_ports_and_options() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0");
+    let port = fixture.port(0).to_string();
+    for lines in LOADED {
+        let mut terminal = zsh(&home(lines));
+        terminal.type_text("mx po\t");
+        terminal.wait_for_text("> mx ports");
+        terminal.type_text("\t");
+        let screen = terminal.wait_for("the ports and the processes", |text| {
+            text.contains("<ports>") && text.contains("<processes>")
+        });
+        let row = screen
+            .lines()
+            .find(|line| line.starts_with(&port))
+            .unwrap_or_else(|| panic!("{screen}"));
+        assert!(row.contains(&format!("({})", fixture.pid())), "{screen}");
+        terminal.type_text(&format!("{}\t", &port[..port.len() - 1]));
+        terminal.wait_for("the port", |text| {
+            text.contains(&format!("mx ports {}", &port[..port.len() - 1]))
+        });
+        // Options also behind a selector.
+        terminal.type_text(&format!("\x15mx ports {port} --js\t"));
+        terminal.wait_for_text(&format!("mx ports {port} --json"));
+        terminal.type_text("\r");
+        terminal.wait_for_text("\"schema\": \"mx.ports/1\"");
+    }
+}
+
+#[test]
+fn tab_lists_subcommands_and_never_a_hidden_one() {
+    let mut terminal = zsh(&home(LOADED[0]));
+    terminal.type_text("mx \t");
+    let screen = terminal.wait_for_text("<command>");
+    for command in ["ports", "setup", "init"] {
+        assert!(screen.lines().any(|line| line.starts_with(command)), "{screen}");
+    }
+    assert!(!screen.contains("__complete"), "{screen}");
+}
+
+#[test]
+fn an_address_before_the_port_is_kept() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0");
+    let port = fixture.port(0);
+    let mut terminal = zsh(&home(LOADED[0]));
+    terminal.type_text(&format!("mx p localhost:{port}\t"));
+    // The completed word is followed by a space.
+    terminal.type_text("--tab\t\r");
+    terminal.wait_for("the row of the port", |text| text.contains(&fixture.pid().to_string()));
+}
+
+#[test]
+fn a_hostile_process_name_stays_inert() {
+    if !cfg!(target_os = "linux") {
+        return; // Only Linux lets a test rename a process.
+    }
+    let name = crate::fixture::hex(b"a:b\nc\x1b[2J`x`");
+    let fixture = Fixture::new(&format!("tcp 127.0.0.1:0\nname {name}"));
+    let mut terminal = zsh(&home(LOADED[0]));
+    terminal.type_text("mx ports a:b\t");
+    terminal.type_text("\x15mx ports \t");
+    let screen = terminal.wait_for_text("<processes>");
+    assert!(
+        screen.contains(&format!("{}  -- a:b c[2J`x` ({})", fixture.port(0), fixture.pid())),
+        "{screen}"
+    );
+}
+
+#[test]
+fn the_completion_of_hosts_does_not_win() {
+    for lines in LOADED {
+        let mut terminal = zsh(&home(&format!("{lines}; compinit")));
+        terminal.type_text("print \"is=$_comps[mx] hook=$precmd_functions[(I)_mx_register].\"\r");
+        terminal.wait_for_text("is=_mx hook=0.");
+    }
+}
+
+#[test]
+fn completion_that_is_set_up_after_the_first_prompt_is_found() {
+    let mut terminal = zsh(&home("source $plugin"));
+    terminal.type_text("compinit\r");
+    terminal.type_text("print \"is=$_comps[mx].\"\r");
+    terminal.wait_for_text("is=_mx.");
+}
+
+#[test]
+fn sourcing_is_silent_under_every_option() {
+    for options in [
+        "",
+        "emulate sh",
+        "emulate ksh",
+        "setopt ksh_arrays sh_word_split",
+        "setopt no_unset err_exit glob_subst pipe_fail",
+        "setopt sh_glob no_short_loops ignore_braces",
+        "alias builtin=echo autoload=false source=. typeset=false print=false compdef=false local=false",
+        "setopt posix_argzero warn_create_global",
+    ] {
+        for load in ["source $plugin", "eval \"$($MX init zsh)\""] {
+            let output =
+                script(&format!("{options}\n. /dev/null; {load}\nemulate zsh; mx --version"));
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{options}: {load}");
+            let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+            assert_eq!(stdout(&output), version, "{options}: {load}");
+        }
+    }
+}
+
+#[test]
+fn sourcing_starts_no_process_and_leaves_the_shell_as_it_was() {
+    let output = script(
+        "setopt ksh_arrays; IFS=x; before=\"$fpath $(setopt) $IFS\"\n\
+         false; source $plugin; status_after=$?\n\
+         [[ \"$fpath $(setopt) $IFS\" == $before ]] && print same $status_after",
+    );
+    assert_eq!(stdout(&output), "same 0\n");
+    if !cfg!(target_os = "linux") {
+        return; // strace is for Linux.
+    }
+    let trace = tempfile::NamedTempFile::new().expect("a file");
+    let traced = |text: &str| {
+        let status = Command::new("strace")
+            .args(["-f", "-q", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"])
+            .arg(trace.path())
+            .args(["zsh", "-f", "-c", text])
+            .env("plugin", root().join("mx.plugin.zsh"))
+            .status()
+            .expect("strace runs");
+        assert!(status.success());
+        fs::read_to_string(trace.path())
+            .expect("a trace")
+            .lines()
+            .filter(|line| !line.contains("+++"))
+            .count()
+    };
+    // The one is the execution of zsh itself; a fork is noticed.
+    assert_eq!(traced("source $plugin"), 1);
+    assert!(traced("source $plugin; x=$(:)") > 1);
+}
+
+#[test]
+fn the_function_passes_arguments_and_status() {
+    let output = script("source $plugin; mx ports '' 2>&1; print \"status $?\"; whence -w mx");
+    let text = stdout(&output);
+    assert!(text.starts_with("mx: cannot use '' as a selector: it is empty\n"), "{text}");
+    assert!(text.ends_with("status 2\nmx: function\n"), "{text}");
+}
+
+#[test]
+fn without_the_program_the_function_says_so() {
+    let output = script("source $plugin; path=(/nonexistent); mx ports; print \"status $?\"");
+    assert_eq!(stdout(&output), "status 127\n");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.starts_with("mx: cannot run: the program mx is not on PATH\nhint: "), "{error}");
+}
+
+#[test]
+fn setup_makes_the_next_shell_complete() {
+    let home = home("compinit");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(MX);
+        command.args(arguments).env_clear().env("HOME", home.path()).env("ZDOTDIR", home.path());
+        assert!(command.output().expect("mx runs").status.success());
+    };
+    let before = fs::read(home.path().join(".zshrc")).expect("a start-up file");
+    run(&["setup", "zsh"]);
+    let mut terminal = zsh(&home);
+    terminal.type_text("mx po\t");
+    terminal.wait_for_text("> mx ports");
+    drop(terminal);
+    run(&["setup", "zsh", "--uninstall"]);
+    assert_eq!(fs::read(home.path().join(".zshrc")).expect("a start-up file"), before);
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    let fixture =
+        Fixture::with(Fixture::command("tcp 127.0.0.1:0", &["word".repeat(8).as_ref(); 20]));
+    let mut terminal = zsh(&home(LOADED[0]));
+    terminal.type_text(&format!("mx ports {}; print done\r", fixture.port(0)));
+    let screen = terminal.wait_for("the table", |text| text.contains("\ndone\n"));
+    let rows: Vec<&str> = screen.lines().skip_while(|line| !line.starts_with("PROTO")).collect();
+    assert!(rows[1].starts_with("tcp") && rows[1].ends_with('…'), "{screen}");
+    assert_eq!(rows[2], "done", "{screen}");
+}
