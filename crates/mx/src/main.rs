@@ -6,7 +6,6 @@
 
 #![expect(
     rustdoc::broken_intra_doc_links,
-    rustdoc::invalid_html_tags,
     reason = "doc comments on arguments are help for the terminal"
 )]
 
