@@ -271,7 +271,9 @@ impl Walk<'_> {
 
         let mut found = Found { owners: Vec::new(), holds: Vec::new(), complete: true };
         let mut inodes = Vec::new();
-        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+        // About 40 entries: a process that denies its links has not had all of
+        // its descriptors listed for nothing.
+        let mut buffer = [MaybeUninit::uninit(); 1024];
         loop {
             let start = self.next.fetch_add(CHUNK, Ordering::Relaxed);
             let Some(rest) = self.pids.get(start..) else { return found };
