@@ -4,8 +4,11 @@
 # use, by absolute path: fpath stays as it is. %x is this file under every
 # option; the functions set the options that they need themselves, except _mx,
 # which needs those of the completion system.
-\builtin autoload -Uz \
-  "${${(%):-%x}:A:h}/functions/mx" \
-  "${${(%):-%x}:A:h}/functions/_mx_register" \
-  "${${(%):-%x}:A:h:h}/completions/_mx"
-_mx_register init
+\builtin typeset -g _mx_home="${${(%):-%x}:A:h:h}"
+\builtin autoload -Uz "$_mx_home/shell/functions/mx" \
+  "$_mx_home/shell/functions/_mx_register" "$_mx_home/completions/_mx"
+\builtin typeset -ga precmd_functions
+precmd_functions+=(_mx_register)
+if (( ${+_comps} )); then
+  _mx_register now
+fi

@@ -5,6 +5,8 @@ use serde::Serialize;
 use crate::exit::{Exit, Outcome};
 use crate::out::Out;
 
+/// Loads the functions below, and hooks the completion in.
+pub(crate) const PLUGIN: &str = include_str!("../../../../shell/mx.plugin.zsh");
 /// The function `mx`.
 pub(crate) const FUNCTION: &str = include_str!("../../../../shell/functions/mx");
 /// Registers the completion.
@@ -64,10 +66,17 @@ fn zsh() -> String {
          }}\n\
          _mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
-         _mx_register init\n",
+         {hook}",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),
+        hook = hook(),
     )
+}
+
+/// The lines of the plugin behind those that load the functions.
+fn hook() -> &'static str {
+    const FIRST: &str = "\\builtin typeset -ga precmd_functions";
+    PLUGIN.find(FIRST).map_or("", |at| &PLUGIN[at..])
 }
 
 /// A word that every POSIX shell reads as exactly this text.

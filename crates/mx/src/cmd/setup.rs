@@ -103,7 +103,7 @@ fn table(changes: &[Change]) -> Table {
 
 /// The files of the integration, as they lie in the source tree.
 const FILES: [(&str, &str); 4] = [
-    ("shell/mx.plugin.zsh", include_str!("../../../../shell/mx.plugin.zsh")),
+    ("shell/mx.plugin.zsh", init::PLUGIN),
     ("shell/functions/mx", init::FUNCTION),
     ("shell/functions/_mx_register", init::REGISTER),
     ("completions/_mx", init::COMPLETION),
