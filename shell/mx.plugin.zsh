@@ -9,6 +9,6 @@
   "$_mx_home/shell/functions/_mx_register" "$_mx_home/completions/_mx"
 \builtin typeset -ga precmd_functions
 precmd_functions+=(_mx_register)
-if (( ${+_comps} )); then
-  _mx_register now
+if [[ -v _comps ]]; then
+  \compdef _mx mx
 fi
