@@ -68,6 +68,11 @@ impl Fixture {
         self.child.id()
     }
 
+    /// Whether it has not ended, by itself or by a signal.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     pub(crate) fn port(&self, index: usize) -> u16 {
         u16::try_from(self.numbers[index]).expect("a port")
     }

@@ -111,6 +111,23 @@ fn right_and_silent_while_processes_come_and_go() {
     });
 }
 
+/// The program in a place that every user can reach; the build directory may be closed to others.
+#[cfg(target_os = "linux")]
+pub(crate) fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).expect("a mode");
+    let copy = directory.path().join("mx");
+    std::fs::copy(MX, &copy).expect("a copy");
+    (directory, copy)
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use super::*;
@@ -195,12 +212,7 @@ mod linux {
         }
         let fixture = Fixture::new("tcp 127.0.0.1:0\ntcp 127.0.0.1:0");
         let ports = [fixture.port(0).to_string(), fixture.port(1).to_string()];
-        // The other user may not be allowed into the build directory.
-        let directory = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .expect("a mode");
-        let copy = directory.path().join("mx");
-        fs::copy(MX, &copy).expect("a copy");
+        let (_directory, copy) = public_copy();
         let as_nobody = |arguments: &[&str]| {
             Command::new(&copy).args(arguments).uid(65534).gid(65534).output().expect("mx runs")
         };
@@ -232,11 +244,6 @@ mod linux {
         ]);
         command.args([MX, port]);
         command
-    }
-
-    #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
-    fn skipped(why: &str) {
-        eprintln!("skipped: {why}");
     }
 
     /// Lets every socket call for netlink fail with EPERM, as container sandboxes do.

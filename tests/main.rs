@@ -5,6 +5,7 @@
 mod cli;
 mod fixture;
 mod hostile;
+mod kill;
 mod live;
 mod terminal;
 mod tidy;

@@ -87,6 +87,7 @@ FIELD(struct proc_bsdinfo, pbi_uid, 20, 4);
 FIELD(struct proc_bsdinfo, pbi_comm, 48, 16);
 FIELD(struct proc_bsdinfo, pbi_name, 64, 32);
 FIELD(struct proc_bsdinfo, pbi_start_tvsec, 120, 8);
+FIELD(struct proc_bsdinfo, pbi_start_tvusec, 128, 8);
 
 /* DIRECTORY_INFO. */
 SIZE(struct proc_vnodepathinfo, 2352);

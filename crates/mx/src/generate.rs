@@ -67,30 +67,37 @@ fn about(command: &Command) -> String {
 fn command_table() -> String {
     let mut table = String::from("| command | short | does |\n|---|---|---|\n");
     for command in visible(&definition()).filter(|command| command.get_name() != "help") {
-        let short: Vec<String> =
-            command.get_visible_aliases().map(|alias| format!("`mx {alias}`")).collect();
-        let usage: Vec<String> = command
-            .get_positionals()
-            .map(|arg| {
-                let name = arg.get_value_names().map_or("", |names| names[0].as_str());
-                let dots = if is_repeated(arg) { "…" } else { "" };
-                if arg.is_required_set() {
-                    format!(" {name}{dots}")
-                } else {
-                    format!(" [{name}{dots}]")
-                }
-            })
-            .collect();
-        let _ = writeln!(
-            table,
-            "| `mx {}{}` | {} | {} |",
-            command.get_name(),
-            usage.concat(),
-            short.join(", "),
-            about(command)
-        );
+        command_rows(command, "mx", &mut table);
     }
     table
+}
+
+fn command_rows(command: &Command, parent: &str, table: &mut String) {
+    let name = format!("{parent} {}", command.get_name());
+    let short: Vec<String> =
+        command.get_visible_aliases().map(|alias| format!("`{parent} {alias}`")).collect();
+    let usage: Vec<String> = command
+        .get_positionals()
+        .map(|arg| {
+            let name = arg.get_value_names().map_or("", |names| names[0].as_str());
+            let dots = if is_repeated(arg) { "…" } else { "" };
+            if arg.is_required_set() {
+                format!(" {name}{dots}")
+            } else {
+                format!(" [{name}{dots}]")
+            }
+        })
+        .collect();
+    let _ = writeln!(
+        table,
+        "| `{name}{}` | {} | {} |",
+        usage.concat(),
+        short.join(", "),
+        about(command)
+    );
+    for verb in visible(command).filter(|verb| verb.get_name() != "help") {
+        command_rows(verb, &name, table);
+    }
 }
 
 fn between_marks(readme: &str, text: &str) -> String {
@@ -156,27 +163,18 @@ fn zsh_command(command: &Command, function: &str, text: &mut String) {
         .filter(|arg| !arg.is_hide_set() && !arg.is_positional())
         .flat_map(|arg| zsh_option(command, arg))
         .collect();
+    let positionals: Vec<String> = command
+        .get_positionals()
+        .enumerate()
+        .map(|(index, arg)| zsh_positional(index, arg))
+        .collect();
+    let values = [specs.clone(), positionals].concat().join(" \\\n    ");
     if subcommands.is_empty() {
-        specs.extend(
-            command.get_positionals().enumerate().map(|(index, arg)| zsh_positional(index, arg)),
-        );
-    } else {
-        specs.push(format!("'1:command:{function}__commands'"));
-        specs.push(format!("'*::argument:{function}__arguments'"));
-    }
-    let context = if subcommands.is_empty() { "" } else { "-C " };
-    let _ = write!(
-        text,
-        "\n{function}() {{\n  local curcontext=\"$curcontext\" context state state_descr line\n"
-    );
-    let _ = write!(
-        text,
-        "  local -A opt_args\n  _arguments {context}-s -S : \\\n    {}\n}}\n",
-        specs.join(" \\\n    ")
-    );
-    if subcommands.is_empty() {
+        zsh_arguments(function, "-s -S", &values, text);
         return;
     }
+    specs.push(format!("'*::argument:{function}__arguments'"));
+    zsh_arguments(function, "-C -s -S", &specs.join(" \\\n    "), text);
 
     let _ = write!(text, "\n{function}__commands() {{\n  local -a commands=(\n");
     for sub in &subcommands {
@@ -185,7 +183,18 @@ fn zsh_command(command: &Command, function: &str, text: &mut String) {
     }
     let _ = write!(text, "  )\n  _describe -t commands command commands\n}}\n");
 
-    let _ = write!(text, "\n{function}__arguments() {{\n  case $words[1] in\n");
+    // The first word is a subcommand or, where the command takes any, a value.
+    let value = command.get_positionals().next().map(zsh_action);
+    let _ = write!(text, "\n{function}__arguments() {{\n  if (( CURRENT == 1 )); then\n");
+    let _ = match &value {
+        None => writeln!(text, "    {function}__commands\n    return"),
+        Some(value) => writeln!(
+            text,
+            "    local ret=1\n    {function}__commands && ret=0\n    {} && ret=0\n    return ret",
+            value.trim()
+        ),
+    };
+    let _ = write!(text, "  fi\n  case $words[1] in\n");
     for sub in &subcommands {
         let names: Vec<&str> =
             std::iter::once(sub.get_name()).chain(sub.get_visible_aliases()).collect();
@@ -194,7 +203,12 @@ fn zsh_command(command: &Command, function: &str, text: &mut String) {
         let _ = writeln!(text, "      curcontext=\"${{curcontext%:*:*}}:mx-{name}:\"");
         let _ = writeln!(text, "      {function}_{name} ;;");
     }
-    let _ = write!(text, "    (*) _default ;;\n  esac\n}}\n");
+    // Behind a value options are still possible, which takes `_arguments` again.
+    let other = if value.is_some() { format!("{function}__values") } else { "_default".to_owned() };
+    let _ = write!(text, "    (*) {other} ;;\n  esac\n}}\n");
+    if value.is_some() {
+        zsh_arguments(&other, "-s -S", &values, text);
+    }
     for sub in subcommands {
         if sub.get_name() == "help" {
             let _ = write!(
@@ -205,6 +219,15 @@ fn zsh_command(command: &Command, function: &str, text: &mut String) {
             zsh_command(sub, &format!("{function}_{}", sub.get_name()), text);
         }
     }
+}
+
+/// A function that calls `_arguments`.
+fn zsh_arguments(function: &str, flags: &str, specs: &str, text: &mut String) {
+    let _ = write!(
+        text,
+        "\n{function}() {{\n  local curcontext=\"$curcontext\" context state state_descr line\n  \
+         local -A opt_args\n  _arguments {flags} : \\\n    {specs}\n}}\n"
+    );
 }
 
 /// A `_arguments` specification for each spelling of an option.
@@ -258,9 +281,8 @@ fn zsh_positional(index: usize, arg: &Arg) -> String {
 }
 
 fn zsh_action(arg: &Arg) -> String {
-    if let Some((_, noun)) = LIVE_VALUES.iter().find(|(id, _)| arg.get_id() == id) {
-        // The space keeps `_arguments` from adding arguments of its own.
-        return format!(" _mx_live {noun}");
+    if let Some((_, action)) = LIVE_VALUES.iter().find(|(id, _)| arg.get_id() == id) {
+        return (*action).to_owned();
     }
     let values = arg.get_possible_values();
     if !values.is_empty() {

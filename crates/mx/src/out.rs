@@ -4,7 +4,7 @@
 //! printed, in every format. A reader that closes the pipe early is no error.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -14,7 +14,6 @@ use crate::exit::{Exit, Failure};
 
 /// Options that every command takes.
 #[derive(clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct OutputArgs {
     /// Print one JSON document
     #[arg(long, global = true, help_heading = "Output", conflicts_with_all = ["table", "plain"])]
@@ -177,6 +176,17 @@ impl Out {
     /// Says what to do next.
     pub(crate) fn hint(&self, text: &str) {
         self.aside("hint", text);
+    }
+
+    /// Asks a question that is answered with yes or no; `None` if there is nobody to ask.
+    pub(crate) fn confirm(question: &str) -> Option<bool> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return None;
+        }
+        let _ = write!(io::stderr().lock(), "{} [y/N] ", printable(question));
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        Some(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     fn aside(&self, prefix: &str, text: &str) {

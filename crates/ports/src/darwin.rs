@@ -31,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) name: String,
     /// Seconds since the epoch.
     pub(crate) start: i64,
+    /// Microseconds beyond `start`.
+    pub(crate) start_micros: i32,
 }
 
 /// The numbers of the sockets in a list of `proc_fdinfo` or `proc_fileportinfo`.
@@ -134,6 +136,7 @@ pub(crate) fn process(info: &[u8]) -> Option<Process> {
         uid: read_u32(info, 20)?,
         name: if long.is_empty() { short } else { long },
         start: i64::try_from(read_u64(info, 120)?).ok()?,
+        start_micros: i32::try_from(read_u64(info, 128)?).ok()?,
     })
 }
 
@@ -355,12 +358,14 @@ mod tests {
         put(&mut info, 20, &501u32.to_le_bytes());
         put(&mut info, 48, b"Google Chrome He");
         put(&mut info, 120, &1_700_000_000u64.to_le_bytes());
+        put(&mut info, 128, &250u64.to_le_bytes());
         let name = |info: &[u8]| process(info).expect("a process").name;
         assert_eq!(name(&info), "Google Chrome He");
         put(&mut info, 64, b"Google Chrome Helper");
         assert_eq!(name(&info), "Google Chrome Helper");
         let decoded = process(&info).expect("a process");
-        assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, 1_700_000_000));
+        assert_eq!((decoded.parent, decoded.uid), (1, 501));
+        assert_eq!((decoded.start, decoded.start_micros), (1_700_000_000, 250));
         assert_eq!(process(&info[..100]), None);
     }
 

@@ -21,6 +21,7 @@ mod darwin;
 )]
 mod diag;
 mod explain;
+pub mod kill;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
 mod os;
@@ -30,6 +31,9 @@ mod os;
 )]
 mod procfs;
 mod selector;
+#[cfg_attr(target_os = "linux", path = "linux_signal.rs")]
+#[cfg_attr(target_os = "macos", path = "macos_signal.rs")]
+mod signal;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -164,6 +168,9 @@ pub struct Socket {
     pub namespace: Option<String>,
     /// Every process that holds it, by PID. Empty if none could be seen.
     pub owners: Vec<Rc<Owner>>,
+    /// What processes hold it by: see [`Entry::key`].
+    #[serde(skip)]
+    key: u64,
 }
 
 /// A process that holds a socket.
@@ -189,7 +196,7 @@ pub struct Owner {
     pub started: Option<Timestamp>,
     /// Seconds since `started`.
     pub age: Option<u64>,
-    /// The service that runs it.
+    /// The service that runs it: a unit of systemd.
     pub service: Option<String>,
     /// The container that it runs in.
     pub container: Option<Container>,
@@ -421,5 +428,6 @@ fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
         user: None,
         namespace: None,
         owners,
+        key: entry.key,
     }
 }

@@ -45,6 +45,38 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
+/// The sockets without their holders.
+pub(crate) fn entries(want: &Want) -> Result<Vec<Entry>> {
+    sockets(want, &mut Vec::new())
+}
+
+/// Whether a process holds one of the sockets with these keys, which are sorted.
+pub(crate) fn holds(pid: u32, keys: &[u64]) -> Result<bool> {
+    let failed =
+        |errno: Errno| Error::from_io(format!("read the descriptors of process {pid}"), errno);
+    let proc = rustix::fs::open("/proc", DIRECTORY, Mode::empty()).map_err(failed)?;
+    let walk = Walk {
+        proc: &proc,
+        pids: &[pid],
+        keys: keys.to_vec(),
+        next: AtomicUsize::new(0),
+        clock: Clock::now(),
+        deadline: None,
+    };
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    match walk.process(pid, &mut buffer, &mut Vec::new()) {
+        Ok(owner) => Ok(owner.is_some()),
+        Err(Errno::NOENT | Errno::SRCH) => Ok(false),
+        Err(errno) => Err(failed(errno)),
+    }
+}
+
+/// The parent of a process.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    let bytes = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    procfs::stat(&bytes).map(|stat| stat.parent)
+}
+
 /// The name of the interface with this index.
 pub(crate) fn interface_name(index: u32) -> Option<String> {
     let socket = rustix::net::socket_with(
@@ -364,7 +396,7 @@ impl Clock {
             parent: Some(stat.parent),
             started: self.wall.checked_sub(age).ok().map(whole_second),
             age: u64::try_from(age.as_secs()).ok(),
-            service: None,
+            service: procfs::unit(&read(process, "cgroup").unwrap_or_default()),
             container: None,
             certain: true,
         })

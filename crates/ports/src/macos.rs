@@ -56,6 +56,33 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
+/// The sockets; here they cannot be had without looking at their holders.
+pub(crate) fn entries(want: &Want) -> Result<Vec<Entry>> {
+    snapshot(want).map(|snapshot| snapshot.entries)
+}
+
+/// Whether a process holds one of the sockets with these keys, which are sorted.
+pub(crate) fn holds(pid: u32, keys: &[u64]) -> Result<bool> {
+    let failed = |error| Error::from_io(format!("read the descriptors of process {pid}"), error);
+    let Ok(pid) = c_int::try_from(pid) else { return Ok(false) };
+    match sockets(pid) {
+        Ok(entries) => Ok(entries.iter().any(|entry| keys.binary_search(&entry.key).is_ok())),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The parent of a process.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    basics(c_int::try_from(pid).ok()?).map(|process| process.parent)
+}
+
+/// When a process started; `None` if it has ended.
+pub(crate) fn started(pid: u32) -> Option<Timestamp> {
+    let process = basics(c_int::try_from(pid).ok()?)?;
+    Timestamp::new(process.start, process.start_micros * 1000).ok()
+}
+
 /// The name of the interface with this index.
 pub(crate) fn interface_name(index: u32) -> Option<String> {
     let mut name = [0u8; libc::IF_NAMESIZE];
@@ -165,8 +192,7 @@ fn list(pid: c_int, flavor: c_int) -> io::Result<Vec<u8>> {
 
 /// What can be told of a process; `None` if it has ended.
 fn process(pid: c_int) -> Option<Owner> {
-    let mut info = [0u8; darwin::PROCESS_INFO];
-    let process = darwin::process(fill(pid, PROC_PIDTBSDINFO, &mut info)?)?;
+    let process = basics(pid)?;
     let mut directory = vec![0u8; darwin::DIRECTORY_INFO];
     let started = Timestamp::from_second(process.start).ok();
     Some(Owner {
@@ -185,6 +211,11 @@ fn process(pid: c_int) -> Option<Owner> {
         container: None,
         certain: true,
     })
+}
+
+fn basics(pid: c_int) -> Option<darwin::Process> {
+    let mut info = [0u8; darwin::PROCESS_INFO];
+    fill(pid, PROC_PIDTBSDINFO, &mut info).and_then(darwin::process)
 }
 
 /// Fills a fixed structure; `None` if the process may not be read or has ended.

@@ -51,6 +51,22 @@ pub(crate) fn full_name(comm: String, exe: Option<&str>, command: &[String]) -> 
     longer.map_or(comm, str::to_owned)
 }
 
+/// The systemd service in `/proc/PID/cgroup`: of the hierarchy of cgroup v2, or
+/// of the one that systemd has to itself in v1. `None` for a login session, an
+/// application in a scope, or the manager of a user's services itself.
+pub(crate) fn unit(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let path = text.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        rest.strip_prefix(':').or_else(|| rest.strip_prefix("name=systemd:"))
+    })?;
+    let kind = |name: &&str| name.rsplit_once('.').map(|(_, kind)| kind.to_owned());
+    let is_unit = |name: &&str| kind(name).is_some_and(|kind| kind == "service" || kind == "scope");
+    let unit = path.rsplit('/').find(is_unit)?;
+    let service = kind(&unit)? == "service" && !unit.starts_with("user@");
+    service.then(|| unit.to_owned())
+}
+
 /// The inode in a link such as `socket:[12345]` from `/proc/PID/fd`.
 pub(crate) fn socket_inode(link: &[u8]) -> Option<u64> {
     let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
@@ -150,6 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_of_a_process() {
+        for (text, expected) in [
+            ("0::/system.slice/nginx.service\n", Some("nginx.service")),
+            (
+                "0::/system.slice/system-getty.slice/getty@tty1.service/worker\n",
+                Some("getty@tty1.service"),
+            ),
+            ("12:cpu:/x\n1:name=systemd:/system.slice/a.service\n", Some("a.service")),
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n",
+                Some("web.service"),
+            ),
+            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/term.scope\n", None),
+            ("0::/user.slice/user-1000.slice/session-2.scope\n", None),
+            ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", None),
+            ("0::/\n", None),
+            ("", None),
+        ] {
+            assert_eq!(unit(text.as_bytes()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn only_socket_links_have_an_inode() {
         assert_eq!(socket_inode(b"socket:[12345]"), Some(12345));
         for other in ["socket:[]x", "socket:[1a]", "pipe:[12]", "/dev/null", "socket:[12"] {
@@ -182,6 +221,7 @@ mod tests {
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = stat(&bytes);
             let _ = cmdline(&bytes);
+            let _ = unit(&bytes);
             let _ = socket_inode(&bytes);
             let _ = net_line(&String::from_utf8_lossy(&bytes), Protocol::Tcp);
         }

@@ -268,6 +268,7 @@ mod tests {
             user: None,
             namespace: None,
             owners: Vec::new(),
+            key: 0,
         }
     }
 

@@ -1,9 +1,10 @@
-//! What every noun needs from the system: one error type, and user names.
+//! What every noun needs from the system: one error type, user names and signals.
 //!
 //! Not here: anything about a noun, text for a terminal, exit codes. A leaf
 //! crate returns [`Error`]; the binary turns it into a message and a status.
 
 mod error;
+pub mod signal;
 pub mod user;
 
 pub use error::{Error, Result};

@@ -1,8 +1,12 @@
 //! `mx ports`: who is bound to which port.
 
+mod kill;
+
 use std::net::IpAddr;
 
-use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
+use clap::Subcommand;
+
+use ports::{Owner, Protocol, Query, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::{Align, Cell, Column, DIM, KEY, Out, Table, WARN};
@@ -23,7 +27,10 @@ use crate::out::{Align, Cell, Column, DIM, KEY, Out, Table, WARN};
 /// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
 /// be told.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct PortsArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Ports, ranges, addresses, URLs or process names; everything if none is given
     #[arg(value_name = "SELECTOR", value_parser = selector)]
     selectors: Vec<Selector>,
@@ -41,21 +48,28 @@ pub(crate) struct PortsArgs {
     user: Option<u32>,
 }
 
+#[derive(Subcommand)]
+enum Verb {
+    Kill(kill::KillArgs),
+}
+
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
-    let protocol = match (args.tcp, args.udp) {
-        (true, false) => Some(Protocol::Tcp),
-        (false, true) => Some(Protocol::Udp),
-        _ => None,
-    };
+    match args.verb {
+        Some(Verb::Kill(args)) => kill::kill(args, out),
+        None => list(args, out),
+    }
+}
+
+fn list(args: PortsArgs, out: &Out) -> Outcome {
     let query = Query {
         selectors: args.selectors,
-        protocol,
+        protocol: protocol(args.tcp, args.udp),
         all: args.all,
         user: args.user,
         deadline: None,
     };
     let report = ports::list(&query)?;
-    out.document("mx.ports/1", &report, || table(&report, query.all))?;
+    out.document("mx.ports/1", &report, || table(&report.sockets, query.all))?;
     for note in &report.notes {
         out.note(note);
     }
@@ -70,6 +84,15 @@ pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
         out.hint(&why_hidden(report.hidden));
     }
     Ok(Exit::found(!report.sockets.is_empty()))
+}
+
+/// Both flags mean the same as neither.
+fn protocol(tcp: bool, udp: bool) -> Option<Protocol> {
+    match (tcp, udp) {
+        (true, false) => Some(Protocol::Tcp),
+        (false, true) => Some(Protocol::Udp),
+        _ => None,
+    }
 }
 
 fn selector(text: &str) -> Result<Selector, Failure> {
@@ -105,7 +128,11 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn table(report: &Report, all: bool) -> Table {
+fn count_processes(number: usize) -> String {
+    if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
+}
+
+fn table(sockets: &[Socket], all: bool) -> Table {
     let column = |heading, align| Column { heading, align };
     let mut columns = vec![
         column("PROTO", Align::Left),
@@ -124,7 +151,7 @@ fn table(report: &Report, all: bool) -> Table {
     ]);
     let mut rows = Vec::new();
     let mut shown = std::collections::HashSet::new();
-    for socket in &report.sockets {
+    for socket in sockets {
         let holders = socket.owners.iter().map(|owner| Some(owner.as_ref()));
         let unknown = socket.owners.is_empty().then_some(None);
         for owner in holders.chain(unknown) {

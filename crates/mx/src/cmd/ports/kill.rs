@@ -1,0 +1,259 @@
+//! `mx ports kill`: free ports by ending the processes that hold them.
+
+use std::time::Duration;
+
+use ports::kill::{self, Ending, Fate, Refusal};
+use ports::{Owner, Query, Report, Selector, Socket};
+use serde::Serialize;
+use sys::signal::{self, Signal};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::out::{Align, Cell, Column, KEY, Out, Table, WARN};
+
+/// Free ports: end every process that is bound to them
+///
+/// Signals every owner of the listening TCP and bound UDP sockets, and nobody
+/// else: a client that only uses a port as its source port is left alone. Shows
+/// the processes and asks; without a terminal --yes is needed. Then waits for
+/// the ports to be free and makes sure that they are: if something bound them
+/// again, it says what.
+///
+/// Never ends process 1, mx itself or one of its ancestors, and touches nothing
+/// if some owner cannot be seen or may not be signalled.
+///
+/// Exit codes: 0 freed, 1 nothing was bound, 2 wrong usage, 3 it could not be
+/// done or something bound the port again.
+#[derive(clap::Args)]
+pub(crate) struct KillArgs {
+    /// Ports, ranges, addresses, URLs or process names
+    #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]
+    selectors: Vec<Selector>,
+    /// Only TCP
+    #[arg(long)]
+    tcp: bool,
+    /// Only UDP
+    #[arg(long)]
+    udp: bool,
+    /// The signal to send first, a name or a number
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, default_value = "TERM")]
+    signal: Signal,
+    /// How long to wait for the ports to be free
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "5s")]
+    grace: Duration,
+    /// Send KILL to what is left after that time
+    #[arg(long)]
+    force: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
+    let query = Query {
+        selectors: args.selectors,
+        protocol: super::protocol(args.tcp, args.udp),
+        ..Query::default()
+    };
+    let report = ports::list(&query)?;
+    if report.sockets.is_empty() && report.hidden == 0 {
+        report.notes.iter().for_each(|note| out.note(note));
+        print(
+            &Done { freed: false, dry_run: args.dry_run, processes: Vec::new(), bound: &[] },
+            out,
+        )?;
+        return Ok(Exit::No);
+    }
+    if let Some(refusal) = kill::refusal(&report) {
+        return Err(refused(&refusal));
+    }
+    if args.dry_run {
+        print(&plan(&report, args.signal), out)?;
+        return Ok(Exit::Yes);
+    }
+    if !args.yes {
+        ask(&report, args.signal, out)?;
+    }
+    let mut ending = kill::end(&query, &report.sockets, args.signal, args.grace)?;
+    let mut signal = args.signal;
+    if !ending.bound.is_empty() && !ending.again && (args.force || ask_to_force(&ending)) {
+        signal = Signal::SIGKILL;
+        ending = kill::end(&query, &ending.bound, signal, args.grace)?;
+    }
+    finish(&report, &ending, signal, out)
+}
+
+fn parse_signal(text: &str) -> Result<Signal, Failure> {
+    signal::parse(text).ok_or_else(|| {
+        Failure::usage(
+            format!("cannot use '{text}' as a signal: there is no such signal"),
+            "accepted: a name as TERM, INT, HUP or KILL, or its number",
+        )
+    })
+}
+
+/// What was done, or would be.
+#[derive(Serialize)]
+struct Done<'a> {
+    freed: bool,
+    dry_run: bool,
+    processes: Vec<Process<'a>>,
+    /// Sockets that are still bound, or bound again.
+    bound: &'a [Socket],
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: u32,
+    name: &'a str,
+    ports: Vec<u16>,
+    signal: &'static str,
+    /// `None` for a dry run.
+    result: Option<Fate>,
+}
+
+fn plan(report: &Report, signal: Signal) -> Done<'_> {
+    let owners = report.sockets.iter().flat_map(|socket| &socket.owners);
+    let order: Vec<u32> = kill::owners(&report.sockets).iter().map(|owner| owner.pid).collect();
+    let mut processes: Vec<Process> =
+        owners.map(|owner| process(owner, &report.sockets, signal, None)).collect();
+    processes.sort_by_key(|process| order.iter().position(|pid| *pid == process.pid));
+    processes.dedup_by_key(|process| process.pid);
+    Done { freed: false, dry_run: true, processes, bound: &[] }
+}
+
+fn process<'a>(
+    owner: &'a Owner,
+    sockets: &[Socket],
+    signal: Signal,
+    result: Option<Fate>,
+) -> Process<'a> {
+    let held =
+        sockets.iter().filter(|socket| socket.owners.iter().any(|other| other.pid == owner.pid));
+    let mut ports: Vec<u16> = held.map(|socket| socket.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Process { pid: owner.pid, name: &owner.name, ports, signal: signal::name(signal), result }
+}
+
+fn refused(refusal: &Refusal) -> Failure {
+    let named = |owner: &Owner| format!("{} (PID {})", owner.name, owner.pid);
+    match refusal {
+        Refusal::Hidden(hidden) => Failure::unable(format!(
+            "cannot free the port: the owner of {} cannot be seen",
+            super::count(*hidden, "socket")
+        ))
+        .hint("nothing was signalled; sudo may see the owner"),
+        Refusal::Protected(owner, what) => {
+            Failure::unable(format!("cannot free the port: {} holds it, {what}", named(owner)))
+                .hint("nothing was signalled")
+        }
+        Refusal::Denied(owner) => Failure::unable(format!(
+            "cannot free the port: {} holds it, and this user may not signal it",
+            named(owner)
+        ))
+        .hint("nothing was signalled; sudo may"),
+    }
+}
+
+/// Shows the processes and asks; an error if the answer is no or cannot be had.
+fn ask(report: &Report, signal: Signal, out: &Out) -> Result<(), Failure> {
+    let plan = plan(report, signal);
+    for process in &plan.processes {
+        let ports: Vec<String> = process.ports.iter().map(u16::to_string).collect();
+        out.note(&format!(
+            "{} to {} (PID {}), bound to {}",
+            process.signal,
+            process.name,
+            process.pid,
+            ports.join(", ")
+        ));
+    }
+    match Out::confirm(&format!("End {}?", super::count_processes(plan.processes.len()))) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::unable("cannot free the port: the answer was not yes")
+            .hint("nothing was signalled")),
+        None => Err(Failure::usage(
+            "cannot ask whether to go on: there is no terminal",
+            "--yes goes on without asking, --dry-run shows what would be done",
+        )),
+    }
+}
+
+fn ask_to_force(ending: &Ending) -> bool {
+    let still = ending.processes.iter().filter(|(_, fate)| *fate == Fate::Running).count();
+    Out::confirm(&format!("Still bound. Send KILL to {}?", super::count_processes(still)))
+        == Some(true)
+}
+
+fn finish(report: &Report, ending: &Ending, signal: Signal, out: &Out) -> Outcome {
+    let mut processes: Vec<Process> = ending
+        .processes
+        .iter()
+        .map(|(owner, fate)| process(owner, &report.sockets, signal, Some(*fate)))
+        .collect();
+    processes.sort_by_key(|process| process.pid);
+    let freed = ending.bound.is_empty();
+    print(&Done { freed, dry_run: false, processes, bound: &ending.bound }, out)?;
+    if freed {
+        return Ok(Exit::Yes);
+    }
+    let who = kill::owners(&ending.bound).first().map(|owner| {
+        let service = owner
+            .service
+            .as_ref()
+            .map(|unit| format!(", of the service {unit}"))
+            .unwrap_or_default();
+        let parent = owner.parent.map(|pid| format!(", started by PID {pid}")).unwrap_or_default();
+        format!(
+            "{} (PID {}){}",
+            owner.name,
+            owner.pid,
+            if service.is_empty() { parent } else { service }
+        )
+    });
+    let who = who.unwrap_or_else(|| "a process that cannot be seen".to_owned());
+    let port = ending.bound[0].port;
+    Err(if ending.again {
+        Failure::unable(format!("cannot free {port}: it was freed, and bound again by {who}"))
+            .hint("stop what starts it, then try again")
+    } else {
+        Failure::unable(format!("cannot free {port}: still bound by {who}"))
+            .hint("--force sends KILL after the grace time, --grace waits longer")
+    })
+}
+
+fn print(done: &Done, out: &Out) -> Result<(), Failure> {
+    out.document("mx.ports-kill/1", done, || table(&done.processes))
+}
+
+fn table(processes: &[Process]) -> Table {
+    let column = |heading, align| Column { heading, align };
+    let row = |process: &Process| {
+        let ports: Vec<String> = process.ports.iter().map(u16::to_string).collect();
+        let (result, style) = match process.result {
+            None => ("would be signalled", KEY),
+            Some(Fate::Ended) => ("ended", KEY),
+            Some(Fate::Running) => ("running", WARN),
+        };
+        vec![
+            Cell::new(process.pid.to_string()),
+            Cell::new(process.name),
+            Cell::new(ports.join(" ")),
+            Cell::new(process.signal),
+            Cell::new(result).style(style),
+        ]
+    };
+    Table {
+        columns: vec![
+            column("PID", Align::Right),
+            column("PROCESS", Align::Left),
+            column("PORTS", Align::Left),
+            column("SIGNAL", Align::Left),
+            column("RESULT", Align::Left),
+        ],
+        rows: processes.iter().map(row).collect(),
+    }
+}
