@@ -9,4 +9,5 @@ mod kill;
 mod live;
 mod terminal;
 mod tidy;
+mod wait;
 mod zsh;

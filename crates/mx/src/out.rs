@@ -189,6 +189,12 @@ impl Out {
         Some(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
+    /// A line on stderr that tells how far a long wait has come, on a terminal only.
+    pub(crate) fn progress(&self) -> Progress {
+        let wanted = !self.quiet && self.format != Format::Json && io::stderr().is_terminal();
+        Progress { wanted, shown: false }
+    }
+
     fn aside(&self, prefix: &str, text: &str) {
         if !self.quiet && self.format != Format::Json {
             stderr_line(prefix, text);
@@ -199,6 +205,36 @@ impl Out {
         let stdout = io::stdout();
         let size = self.terminal.then(|| terminal_size::terminal_size_of(stdout)).flatten();
         size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
+    }
+}
+
+/// A line that is written over, and taken away in the end.
+pub(crate) struct Progress {
+    wanted: bool,
+    shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.wanted {
+            let width =
+                terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0);
+            let text = printable(text);
+            let _ = write!(
+                io::stderr().lock(),
+                "\r\x1b[K{}",
+                cut(&text, usize::from(width).saturating_sub(1))
+            );
+            self.shown = true;
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod darwin;
 )]
 mod diag;
 mod explain;
+pub mod free;
 pub mod kill;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
@@ -34,6 +35,7 @@ mod selector;
 #[cfg_attr(target_os = "linux", path = "linux_signal.rs")]
 #[cfg_attr(target_os = "macos", path = "macos_signal.rs")]
 mod signal;
+pub mod wait;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -276,6 +278,22 @@ pub fn list(query: &Query) -> Result<Report> {
     });
     explain::missing(query, &mut report)?;
     Ok(report)
+}
+
+/// The bound sockets that a query chooses by port, without their owners.
+fn bound(query: &Query) -> Result<Vec<Socket>> {
+    let ports = port_ranges(&query.selectors);
+    let want = Want {
+        protocol: query.protocol,
+        all: false,
+        silent: false,
+        ports: ports.as_deref(),
+        deadline: None,
+    };
+    let entries = os::entries(&want)?;
+    let mut sockets: Vec<Socket> = entries.iter().map(|entry| socket(entry, Vec::new())).collect();
+    sockets.retain(|socket| choose(query, socket) == Choice::Yes);
+    Ok(sockets)
 }
 
 /// What a listing asks of the system.

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -69,6 +70,13 @@ pub(crate) fn holds(pid: u32, keys: &[u64]) -> Result<bool> {
         Err(Errno::NOENT | Errno::SRCH) => Ok(false),
         Err(errno) => Err(failed(errno)),
     }
+}
+
+/// The ports that the kernel gives to clients (ip(7)); `None` if it does not say.
+pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
 }
 
 /// The parent of a process.

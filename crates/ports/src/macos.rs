@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
+use std::ops::RangeInclusive;
 use std::ptr;
 use std::time::Instant;
 
@@ -70,6 +71,30 @@ pub(crate) fn holds(pid: u32, keys: &[u64]) -> Result<bool> {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The ports that the kernel gives to clients; `None` if it does not say.
+pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
+    let first = number(c"net.inet.ip.portrange.first")?;
+    let last = number(c"net.inet.ip.portrange.last")?;
+    Some(u16::try_from(first).ok()?..=u16::try_from(last).ok()?)
+}
+
+/// A sysctl that is an int.
+fn number(name: &CStr) -> Option<c_int> {
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>();
+    // SAFETY: `value` has `length` bytes.
+    let read = unsafe {
+        libc::sysctlbyname(
+            name.as_ptr(),
+            (&raw mut value).cast(),
+            &raw mut length,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    (read == 0 && length == size_of::<c_int>()).then_some(value)
 }
 
 /// The parent of a process.

@@ -1,6 +1,8 @@
 //! `mx ports`: who is bound to which port.
 
+mod free;
 mod kill;
+mod wait;
 
 use std::net::IpAddr;
 
@@ -51,11 +53,15 @@ pub(crate) struct PortsArgs {
 #[derive(Subcommand)]
 enum Verb {
     Kill(kill::KillArgs),
+    Wait(wait::WaitArgs),
+    Free(free::FreeArgs),
 }
 
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
     match args.verb {
         Some(Verb::Kill(args)) => kill::kill(args, out),
+        Some(Verb::Wait(args)) => wait::wait(&args, out),
+        Some(Verb::Free(args)) => free::free(args, out),
         None => list(args, out),
     }
 }

@@ -1,0 +1,112 @@
+//! Finds ports that a server can bind now.
+//!
+//! A port counts as free if it could be bound, without `SO_REUSEADDR`, on every
+//! address of both families at once: then any server can. Between the answer
+//! and the server somebody else may take it; nothing can prevent that.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
+use sys::{Error, Result};
+
+use crate::{Protocol, os};
+
+/// Which ports to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Whatever the kernel gives.
+    Any,
+    /// From this port upwards, without what is in use elsewhere by custom:
+    /// see [`is_customary`], and the ports that the kernel gives to clients.
+    From(u16),
+    /// Every port of a range.
+    Within(RangeInclusive<u16>),
+}
+
+/// Up to `count` free ports, all different.
+pub fn find(search: &Search, protocol: Protocol, count: usize) -> Result<Vec<u16>> {
+    /// How many ports of the kernel's choice may turn out to be taken in the other family.
+    const TRIES: usize = 100;
+
+    let candidates: Box<dyn Iterator<Item = u16>> = match search {
+        Search::Any => Box::new(std::iter::repeat_n(0, count.saturating_add(TRIES))),
+        Search::Within(range) => Box::new(range.clone()),
+        Search::From(first) => {
+            let first = *first;
+            let clients = os::ephemeral_ports();
+            let for_clients =
+                move |port: u16| clients.as_ref().is_some_and(|range| range.contains(&port));
+            // The port that was asked for by its number is no surprise.
+            let usable =
+                move |port: &u16| *port == first || !(is_customary(*port) || for_clients(*port));
+            Box::new((first..=u16::MAX).filter(usable))
+        }
+    };
+    let mut held = Vec::new();
+    for port in candidates {
+        if held.len() == count {
+            break;
+        }
+        held.extend(reserve(port, protocol)?);
+    }
+    let mut ports: Vec<u16> = held.iter().map(|(port, _)| *port).collect();
+    ports.sort_unstable();
+    Ok(ports)
+}
+
+/// Whether a well-known service is expected at this port, or browsers refuse to
+/// open it ("bad port" of the Fetch standard).
+pub fn is_customary(port: u16) -> bool {
+    /// Registered ports (1024 and up) of services that developers run or meet.
+    const SERVICES: [u16; 24] = [
+        1080, 1433, 1521, 1883, 2181, 2375, 2376, 2379, 3128, 3306, 3389, 5000, 5432, 5672, 5900,
+        6379, 6443, 7000, 8883, 9042, 9092, 9200, 11211, 27017,
+    ];
+    const REFUSED: [u16; 19] = [
+        1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668,
+        6669, 6679, 6697, 10080,
+    ];
+    port < 1024 || SERVICES.contains(&port) || REFUSED.contains(&port)
+}
+
+/// Binds a port, or one of the kernel's choice for 0, in both families.
+fn reserve(port: u16, protocol: Protocol) -> Result<Option<(u16, Vec<OwnedFd>)>> {
+    let mut held = Vec::new();
+    let mut port = port;
+    for address in
+        [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))]
+    {
+        match bound(SocketAddr::new(address.ip(), port), protocol) {
+            Ok((socket, given)) => {
+                held.push(socket);
+                port = given;
+            }
+            // Taken, or not for this user.
+            Err(Errno::ADDRINUSE | Errno::ACCESS | Errno::PERM) => return Ok(None),
+            // A system without this family has nothing to bind there.
+            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => {}
+            Err(errno) => {
+                return Err(Error::from_io(format!("bind {} port {port}", protocol.name()), errno));
+            }
+        }
+    }
+    Ok((!held.is_empty()).then_some((port, held)))
+}
+
+fn bound(address: SocketAddr, protocol: Protocol) -> rustix::io::Result<(OwnedFd, u16)> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let kind = match protocol {
+        Protocol::Tcp => SocketType::STREAM,
+        Protocol::Udp => SocketType::DGRAM,
+    };
+    let socket = socket(family, kind, None)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    let given = SocketAddr::try_from(getsockname(&socket)?)?;
+    Ok((socket, given.port()))
+}

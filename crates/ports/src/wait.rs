@@ -1,0 +1,105 @@
+//! Whether ports have come up, or have become free.
+//!
+//! Each call looks once; the caller decides how often and for how long. Up means
+//! more than listed by the kernel: a connection to it succeeds, on each loopback
+//! family that it is bound to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use sys::{Error, Result};
+
+use crate::{Protocol, Query, Selector, Socket, State};
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A server accepts connections at every port, or has bound it for UDP.
+    Up,
+    /// Nothing is bound.
+    Free,
+}
+
+/// What keeps a selector from the goal, in a few words; `None` if it is reached.
+///
+/// A range is up if every port of it is.
+pub fn missing(
+    selector: &Selector,
+    protocol: Option<Protocol>,
+    goal: Goal,
+) -> Result<Option<String>> {
+    let query = Query { selectors: vec![selector.clone()], protocol, ..Query::default() };
+    let sockets = match selector {
+        Selector::Port { .. } => crate::bound(&query)?,
+        Selector::Process(name) => {
+            let report = crate::list(&query)?;
+            if goal == Goal::Free && report.hidden > 0 {
+                return Err(Error::Denied {
+                    doing: format!("see all sockets of processes named {name}"),
+                });
+            }
+            report.sockets
+        }
+    };
+    Ok(match goal {
+        Goal::Free => sockets
+            .first()
+            .map(|socket| format!("{} {} is bound", socket.protocol.name(), socket.port)),
+        Goal::Up => not_up(selector, &sockets),
+    })
+}
+
+fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
+    let is_server =
+        |socket: &&Socket| socket.protocol == Protocol::Udp || socket.state == State::Listen;
+    if let Selector::Port { ports, .. } = selector {
+        for port in ports.clone() {
+            let mut servers = sockets.iter().filter(|socket| socket.port == port).filter(is_server);
+            if servers.next().is_none() {
+                let silent = sockets.iter().any(|socket| socket.port == port);
+                let what =
+                    if silent { "it is bound, but nothing listens" } else { "nothing is bound" };
+                return Some(if ports.start() == ports.end() {
+                    what.to_owned()
+                } else {
+                    format!("{port}: {what}")
+                });
+            }
+        }
+    } else if !sockets.iter().any(|socket| is_server(&socket)) {
+        return Some("no such process has a port".to_owned());
+    }
+    let listening = sockets.iter().filter(|socket| socket.state == State::Listen);
+    listening.flat_map(addresses).find_map(refuses)
+}
+
+/// Where a client on this machine would connect to.
+fn addresses(socket: &Socket) -> Vec<SocketAddr> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, socket.port);
+    match socket.address {
+        IpAddr::V4(v4) if v4.is_unspecified() => vec![at(Ipv4Addr::LOCALHOST.into())],
+        IpAddr::V6(v6) if v6.is_unspecified() => {
+            let both = socket.dual_stack == Some(true);
+            let v4 = both.then(|| at(Ipv4Addr::LOCALHOST.into()));
+            std::iter::once(at(Ipv6Addr::LOCALHOST.into())).chain(v4).collect()
+        }
+        // Such an address means nothing without its interface.
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Vec::new(),
+        address => vec![at(address)],
+    }
+}
+
+/// Why a connection fails, if it does.
+fn refuses(address: SocketAddr) -> Option<String> {
+    /// A server on this machine accepts within this time, unless its queue is full.
+    const PATIENCE: Duration = Duration::from_millis(250);
+
+    let error = TcpStream::connect_timeout(&address, PATIENCE).err()?;
+    // A machine whose loopback lacks this family cannot be asked.
+    let no_such_address = [Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::AFNOSUPPORT];
+    if no_such_address.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        return None;
+    }
+    Some(format!("{address} does not accept a connection: {error}"))
+}
