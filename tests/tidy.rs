@@ -35,8 +35,9 @@ fn dependencies(name: &str) -> Vec<String> {
     for line in text.lines() {
         if let Some(section) = line.strip_prefix('[') {
             inside = section.ends_with("dependencies]") && !section.contains("dev-dependencies");
-        } else if let Some((name, _)) = line.split_once('.').filter(|_| inside) {
-            names.push(name.to_owned());
+        } else if let Some((name, _)) = line.split_once(['.', ' ', '=']).filter(|_| inside) {
+            // Packages of this workspace are named mx-…, and imported as the rest.
+            names.push(name.trim_start_matches("mx-").to_owned());
         }
     }
     names

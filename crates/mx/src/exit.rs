@@ -1,6 +1,7 @@
 //! Exit codes, and the failures that lead to them. Every code is decided here.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -70,9 +71,13 @@ impl From<sys::Error> for Failure {
 pub(crate) fn usage(error: &clap::Error) -> Outcome {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that has seen enough of the help is no failure.
-            let _ = error.print();
-            Ok(Exit::Yes)
+            match error.print() {
+                // A reader that has seen enough of the help is no failure.
+                Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(Failure::unable(format!("cannot write the answer: {failed}")))
+                }
+                _ => Ok(Exit::Yes),
+            }
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::exit::{Exit, Failure};
 
@@ -377,36 +377,40 @@ impl Table {
 
 /// Drops words from the end until the text fits; a first word that is too long is cut.
 fn shorten(text: &str, room: usize) -> Cow<'_, str> {
-    if text.width() <= room {
-        return Cow::Borrowed(text);
+    let Some(end) = overflow(text, room) else { return Cow::Borrowed(text) };
+    // What is kept, a space and the ellipsis must fit.
+    let kept = &text[..overflow(text, room.saturating_sub(2)).unwrap_or(end)];
+    let ends_word = text[kept.len()..].starts_with(' ');
+    let words = if ends_word { Some(kept) } else { kept.rsplit_once(' ').map(|(words, _)| words) };
+    match words.filter(|words| !words.is_empty() && room > 2) {
+        Some(words) => Cow::Owned(format!("{words} …")),
+        None => cut(text.split(' ').next().unwrap_or(text), room),
     }
-    let mut words = text;
-    while let Some((shorter, _)) = words.rsplit_once(' ') {
-        words = shorter;
-        if words.width() + 2 <= room {
-            return Cow::Owned(format!("{words} …"));
-        }
-    }
-    cut(words, room)
 }
 
 /// Cuts the text to `room` columns, the last one telling that it was cut.
 fn cut(text: &str, room: usize) -> Cow<'_, str> {
-    if text.width() <= room {
-        return Cow::Borrowed(text);
-    }
-    let mut kept = String::new();
-    for char in text.chars() {
-        kept.push(char);
-        if kept.width() >= room {
-            kept.pop();
-            break;
+    match overflow(text, room) {
+        None => Cow::Borrowed(text),
+        Some(_) if room == 0 => Cow::Borrowed(""),
+        Some(end) => {
+            let end = overflow(text, room - 1).unwrap_or(end);
+            Cow::Owned(format!("{}…", &text[..end]))
         }
     }
-    if room > 0 {
-        kept.push('…');
+}
+
+/// Where the first character stands that is beyond `room` columns. A command
+/// line can be very long: what is beyond is not looked at.
+fn overflow(text: &str, room: usize) -> Option<usize> {
+    let mut used = 0;
+    for (at, char) in text.char_indices() {
+        used += char.width().unwrap_or(0);
+        if used > room {
+            return Some(at);
+        }
     }
-    Cow::Owned(kept)
+    None
 }
 
 #[cfg(test)]

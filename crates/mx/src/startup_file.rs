@@ -46,11 +46,17 @@ pub(crate) fn without_block(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
 
 /// Reads a file; `None` if it does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failure("read", path, &error)),
-    }
+    let read = || match existing(path)? {
+        Some(_) => fs::read(path).map(Some),
+        None => Ok(None),
+    };
+    read().map_err(|error| failure("read", path, &error))
+}
+
+/// An error if [`replace`] would refuse the file.
+pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
+    let target = target(path).map_err(|error| failure("follow", path, &error))?;
+    writable(&target).map(drop).map_err(|error| failure("write", path, &error))
 }
 
 /// Replaces a file's text in one step, or makes the file.
@@ -65,12 +71,8 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
 /// Removes a file, or what a symbolic link points to.
 pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     let target = target(path).map_err(|error| failure("follow", path, &error))?;
-    match fs::remove_file(target) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failure("remove", path, &error))
-        }
-        _ => Ok(()),
-    }
+    let remove = || existing(&target)?.map_or(Ok(()), |_| fs::remove_file(&target));
+    remove().map_err(|error| failure("remove", path, &error))
 }
 
 pub(crate) fn failure(doing: &str, path: &Path, error: &io::Error) -> Failure {
@@ -121,18 +123,36 @@ fn target(path: &Path) -> io::Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::from_raw_os_error(40)) // ELOOP
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// What is known of a file; `None` if it does not exist. Start-up files are
+/// sometimes links to `/dev/null`, which must be neither read nor replaced.
+fn existing(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, or an error if the file must not be replaced.
+fn writable(target: &Path) -> io::Result<Option<Metadata>> {
+    let existing = existing(target)?;
+    match &existing {
+        Some(metadata) if metadata.permissions().readonly() => {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"))
+        }
+        Some(metadata) if metadata.nlink() > 1 => {
+            Err(io::Error::other("it has several hard links, which would be parted"))
+        }
+        _ => Ok(existing),
+    }
 }
 
 fn write(target: &Path, text: &[u8]) -> io::Result<()> {
-    let existing = match fs::metadata(target) {
-        Ok(metadata) if metadata.permissions().readonly() => {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
-        }
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let existing = writable(target)?;
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".mx-")
@@ -217,8 +237,24 @@ mod tests {
         assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 2);
 
+        fs::hard_link(&file, directory.path().join("twin")).expect("a link");
+        assert!(replace(&link, b"newer").is_err(), "hard links would be parted");
+        fs::remove_file(directory.path().join("twin")).expect("a link");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).expect("a mode");
         assert!(replace(&link, b"newer").is_err());
         assert_eq!(fs::read(&file).expect("a file"), b"new");
+    }
+
+    #[test]
+    fn a_device_is_neither_read_nor_replaced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
+        for refused in
+            [read(&link).map(drop), check_writable(&link), replace(&link, b"x"), remove(&link)]
+        {
+            let failure = refused.expect_err("a device");
+            assert!(failure.message.ends_with("it is not a regular file"), "{failure}");
+        }
     }
 }

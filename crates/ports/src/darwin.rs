@@ -201,6 +201,8 @@ fn entry(pcb: &Pcb) -> Option<Entry> {
     let (foreign, _) = address(pcb.foreign, is_v6);
     let connected = pcb.foreign_port != 0;
     let state = match pcb.protocol {
+        // A client whose connection is over, but whose descriptor is still open.
+        Protocol::Tcp if connected && pcb.tcp_state == 0 => return None,
         Protocol::Tcp => tcp_state(pcb.tcp_state)?,
         Protocol::Udp if connected => State::Established,
         Protocol::Udp => State::Bound,
@@ -305,6 +307,9 @@ mod tests {
         assert_eq!(dual.only_v6, Some(false));
         assert_eq!(socket(&tcp(2, 1)).and_then(|entry| entry.only_v6), Some(true));
         assert_eq!(socket(&tcp(1, 0)).map(|entry| entry.state), Some(State::Bound));
+        let mut over = tcp(1, 0);
+        put(&mut over, 264, &443u16.to_be_bytes());
+        assert_eq!(socket(&over), None, "a client is not bound to its source port");
     }
 
     #[test]

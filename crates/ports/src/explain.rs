@@ -15,7 +15,8 @@ pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
     for selector in &query.selectors {
         let chosen = report.sockets.iter().any(|socket| chooses(selector, socket));
         // A process whose sockets cannot be seen is not missing.
-        let unknown = matches!(selector, Selector::Process(_)) && report.hidden > 0;
+        let unknown =
+            matches!(selector, Selector::Process(_)) && (report.hidden > 0 || report.undecided);
         if !chosen && !unknown && !missing.contains(&selector) {
             missing.push(selector);
         }
@@ -82,10 +83,11 @@ fn why(used: &[&Socket]) -> Option<String> {
         return (resting > 0)
             .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
     };
-    let who = first.owners.first().map_or_else(
-        || "a process that cannot be seen".to_owned(),
-        |owner| format!("{} (PID {})", owner.name, owner.pid),
-    );
+    let who = match first.owners.first() {
+        Some(owner) => format!("{} (PID {})", owner.name, owner.pid),
+        None if first.is_held_by_kernel() => "no process: the kernel is closing it".to_owned(),
+        None => "a process that cannot be seen".to_owned(),
+    };
     let to = first.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
     let more = match live.len() - 1 {
         0 => String::new(),

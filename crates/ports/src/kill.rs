@@ -63,8 +63,9 @@ pub fn owners(sockets: &[Socket]) -> Vec<Rc<Owner>> {
 
 /// Why nothing should be touched; `None` if every owner may be signalled.
 pub fn refusal(report: &Report) -> Option<Refusal> {
-    if report.hidden > 0 {
-        return Some(Refusal::Hidden(report.hidden));
+    let hidden = report.sockets.iter().filter(|socket| crate::lacks_owner(socket)).count();
+    if hidden > 0 {
+        return Some(Refusal::Hidden(hidden));
     }
     let own = std::process::id();
     let ancestors = ancestry(own, os::parent);

@@ -37,7 +37,7 @@ mod selector;
 mod signal;
 pub mod wait;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -175,6 +175,14 @@ pub struct Socket {
     key: u64,
 }
 
+impl Socket {
+    /// Whether no process holds it: a connection that rests, is being closed by
+    /// the kernel, or has not been accepted yet.
+    pub fn is_held_by_kernel(&self) -> bool {
+        self.key == 0 || matches!(self.state, State::TimeWait | State::SynReceived)
+    }
+}
+
 /// A process that holds a socket.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Owner {
@@ -246,6 +254,10 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The chosen sockets, by port, protocol and address.
     pub sockets: Vec<Socket>,
+    /// Whether nothing was chosen, but some process that could not be read may
+    /// have been what was asked for.
+    #[serde(skip)]
+    pub undecided: bool,
 }
 
 /// Lists the sockets that `query` chooses, with every visible owner of each.
@@ -265,6 +277,7 @@ pub fn list(query: &Query) -> Result<Report> {
         ports: ports.as_deref(),
         deadline: query.deadline,
     })?;
+    let unread = snapshot.unread;
     let mut report = join(snapshot);
     report.hidden = 0;
     report.sockets.retain(|socket| {
@@ -272,7 +285,13 @@ pub fn list(query: &Query) -> Result<Report> {
         report.hidden += usize::from(chosen != Choice::No && lacks_owner(socket));
         chosen == Choice::Yes
     });
-    report.complete &= report.hidden == 0;
+    report.complete &= report.hidden == 0 && unread == 0;
+    let by_name = query.selectors.iter().any(|one| matches!(one, Selector::Process(_)));
+    if unread > 0 && report.sockets.is_empty() && (by_name || query.user.is_some()) {
+        // An owner that was not seen, beside one that was, could have matched.
+        report.undecided = true;
+        report.notes.push(format!("processes that could not be read: {unread}"));
+    }
     report.sockets.sort_by_cached_key(|socket| {
         (socket.port, socket.protocol, socket.address, socket.state, socket.peer)
     });
@@ -344,8 +363,10 @@ struct Snapshot {
     owners: Vec<Owner>,
     /// Socket key and index into `owners`, a pair for each holder.
     holds: Vec<(u64, usize)>,
-    /// Whether every process was read.
+    /// Whether the sockets are all there, and owners were looked for to the end.
     complete: bool,
+    /// Processes that may not be read.
+    unread: usize,
     notes: Vec<String>,
 }
 
@@ -372,18 +393,21 @@ fn port_ranges(selectors: &[Selector]) -> Option<Vec<RangeInclusive<u16>>> {
 fn choose(query: &Query, socket: &Socket) -> Choice {
     let of_user =
         |uid| socket.uid == Some(uid) || socket.owners.iter().any(|owner| owner.uid == uid);
-    if !query.user.is_none_or(of_user) {
-        return Choice::No;
-    }
+    let yes = match query.user.map(of_user) {
+        // One user's socket may have been handed to a process of another.
+        Some(false) if lacks_owner(socket) => Choice::Unknown,
+        Some(false) => return Choice::No,
+        _ => Choice::Yes,
+    };
     if query.selectors.is_empty() {
-        return Choice::Yes;
+        return yes;
     }
     let mut choice = Choice::No;
     for selector in &query.selectors {
         match selector.matches_socket(socket) {
-            Some(true) => return Choice::Yes,
+            Some(true) => return yes,
             None if socket.owners.iter().any(|owner| selector.matches_owner(owner)) => {
-                return Choice::Yes;
+                return yes;
             }
             None if lacks_owner(socket) => choice = Choice::Unknown,
             Some(false) | None => {}
@@ -394,8 +418,7 @@ fn choose(query: &Query, socket: &Socket) -> Choice {
 
 /// Whether some process must hold `socket`, but none was seen.
 fn lacks_owner(socket: &Socket) -> bool {
-    let held_by_kernel = matches!(socket.state, State::TimeWait | State::SynReceived);
-    socket.owners.is_empty() && !held_by_kernel
+    socket.owners.is_empty() && !socket.is_held_by_kernel()
 }
 
 /// Joins entries and owners, and gives users their names.
@@ -411,9 +434,12 @@ fn join(snapshot: Snapshot) -> Report {
     for (key, owner) in snapshot.holds {
         holders.entry(key).or_default().push(Rc::clone(&owners[owner]));
     }
+    // A socket that changed its state during the dump may be listed twice.
+    let mut listed = HashSet::new();
     let sockets = snapshot
         .entries
         .into_iter()
+        .filter(|entry| entry.key == 0 || listed.insert(entry.key))
         .map(|entry| {
             let mut owners = holders.remove(&entry.key).unwrap_or_default();
             owners.sort_by_key(|owner| owner.pid);
@@ -421,25 +447,31 @@ fn join(snapshot: Snapshot) -> Report {
             Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, owners) }
         })
         .collect();
-    Report { complete: snapshot.complete, hidden: 0, notes: snapshot.notes, sockets }
+    Report {
+        complete: snapshot.complete,
+        hidden: 0,
+        notes: snapshot.notes,
+        sockets,
+        undecided: false,
+    }
 }
 
 fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
     let wildcard_v6 = entry.local.is_ipv6() && entry.local.ip().is_unspecified();
     let address = entry.local.ip().to_canonical();
+    let interface = (entry.interface != 0).then(|| os::interface_name(entry.interface)).flatten();
     Socket {
         protocol: entry.protocol,
         address,
-        interface: (entry.interface != 0).then(|| os::interface_name(entry.interface)).flatten(),
         port: entry.local.port(),
         state: entry.state,
-        scope: if address.is_unspecified() {
-            Scope::All
-        } else if address.is_loopback() {
-            Scope::Loopback
-        } else {
-            Scope::Lan
+        scope: match &interface {
+            Some(name) if address.is_unspecified() && name.starts_with("lo") => Scope::Loopback,
+            None if address.is_unspecified() => Scope::All,
+            _ if address.is_loopback() => Scope::Loopback,
+            _ => Scope::Lan,
         },
+        interface,
         dual_stack: if wildcard_v6 { entry.only_v6.map(|only| !only) } else { Some(false) },
         peer: entry.peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port())),
         uid: entry.uid,

@@ -27,6 +27,15 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
     let mut snapshot = Snapshot { complete: true, ..Snapshot::default() };
     snapshot.entries = sockets(want, &mut snapshot.notes)?;
+    // What the system cannot list is no proof that nothing is there.
+    snapshot.complete = snapshot.notes.is_empty();
+    if want.silent && !lists_silent() {
+        snapshot.complete = false;
+        if snapshot.entries.is_empty() {
+            let note = "Linux before 6.8 does not list TCP that is bound without listening";
+            snapshot.notes.push(note.to_owned());
+        }
+    }
     if snapshot.entries.is_empty() {
         return Ok(snapshot);
     }
@@ -34,7 +43,10 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
         Ok(proc) => proc,
         Err(errno) => return Ok(without_owners(snapshot, &io::Error::from(errno))),
     };
-    let pids = pids(&proc);
+    let pids = match pids(&proc) {
+        Ok(pids) => pids,
+        Err(errno) => return Ok(without_owners(snapshot, &io::Error::from(errno))),
+    };
     if pids.is_empty() {
         // A mount point without a proc file system: even this process is missing.
         return Ok(without_owners(snapshot, &io::Error::from(io::ErrorKind::NotFound)));
@@ -85,6 +97,14 @@ pub(crate) fn parent(pid: u32) -> Option<u32> {
     procfs::stat(&bytes).map(|stat| stat.parent)
 }
 
+/// Whether the kernel can list TCP that is bound without listening: Linux 6.8 and later.
+fn lists_silent() -> bool {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map(|text| text.parse::<u32>().unwrap_or(u32::MAX));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(8))
+}
+
 /// The name of the interface with this index.
 pub(crate) fn interface_name(index: u32) -> Option<String> {
     let socket = rustix::net::socket_with(
@@ -121,7 +141,7 @@ fn sockets(want: &Want, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
     }
     if let Some(why) = refused {
         notes.push(format!(
-            "netlink is refused ({why}): read from /proc/net, which leaves out bound sockets that do not listen"
+            "netlink is not available ({why}): read from /proc/net, which leaves out bound sockets that do not listen"
         ));
     }
     Ok(entries)
@@ -145,7 +165,9 @@ fn dump(
     rustix::net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
     let mut buffer = vec![0; 32 * 1024];
     loop {
-        let (_, length) = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC)?;
+        let (_, length) = rustix::io::retry_on_intr(|| {
+            rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC)
+        })?;
         let datagram = buffer.get(..length).ok_or(Errno::MSGSIZE)?;
         for message in diag::messages(datagram, protocol) {
             match message {
@@ -228,22 +250,23 @@ fn settle(proc: &OwnedFd, seen: &[u32], snapshot: &mut Snapshot, want: &Want) ->
     snapshot.entries.retain(|entry| {
         unowned.binary_search(&entry.key).is_err() || still.binary_search(&entry.key).is_ok()
     });
-    let mut pids = pids(proc);
+    let mut pids = pids(proc).unwrap_or_default();
     pids.retain(|pid| seen.binary_search(pid).is_err());
     walk(proc, &pids, snapshot, want.deadline)
 }
 
 /// The PIDs in `/proc`, sorted.
-fn pids(proc: &OwnedFd) -> Vec<u32> {
+fn pids(proc: &OwnedFd) -> rustix::io::Result<Vec<u32>> {
     let mut pids = Vec::new();
     let mut buffer = [MaybeUninit::uninit(); 8 * 1024];
-    let Ok(directory) = openat(proc, ".", DIRECTORY, Mode::empty()) else { return pids };
+    let directory = openat(proc, ".", DIRECTORY, Mode::empty())?;
     let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
         pids.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
     }
     pids.sort_unstable();
-    pids
+    Ok(pids)
 }
 
 /// Finds the holders of the snapshot's sockets among `pids`.
@@ -281,6 +304,7 @@ fn walk(
         snapshot.owners.extend(part.owners);
         snapshot.holds.extend(part.holds.into_iter().map(|(key, owner)| (key, owner + offset)));
         snapshot.complete &= part.complete;
+        snapshot.unread += part.unread;
     }
     Ok(())
 }
@@ -301,7 +325,10 @@ struct Walk<'a> {
 struct Found {
     owners: Vec<Owner>,
     holds: Vec<(u64, usize)>,
+    /// False if the time was over before the end.
     complete: bool,
+    /// Processes that may not be read.
+    unread: usize,
 }
 
 impl Walk<'_> {
@@ -309,7 +336,7 @@ impl Walk<'_> {
         /// Processes that a thread takes at a time.
         const CHUNK: usize = 4;
 
-        let mut found = Found { owners: Vec::new(), holds: Vec::new(), complete: true };
+        let mut found = Found { owners: Vec::new(), holds: Vec::new(), complete: true, unread: 0 };
         let mut inodes = Vec::new();
         // About 40 entries: a process that denies its links has not had all of
         // its descriptors listed for nothing.
@@ -329,7 +356,7 @@ impl Walk<'_> {
                         found.owners.push(owner);
                     }
                     Ok(None) | Err(Errno::NOENT | Errno::SRCH) => {}
-                    Err(_) => found.complete = false,
+                    Err(_) => found.unread += 1,
                 }
             }
         }

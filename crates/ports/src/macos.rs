@@ -39,7 +39,7 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
         match sockets(pid) {
             Ok(entries) => add_process(pid, entries, want, &mut snapshot, &mut known),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-            Err(_) => snapshot.complete = false,
+            Err(_) => snapshot.unread += 1,
         }
     }
     for protocol in [Protocol::Tcp, Protocol::Udp] {

@@ -4,7 +4,7 @@
 //! below `.localhost` are loopback by definition (RFC 6761).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -59,7 +59,7 @@ pub enum SelectorError {
     #[error("an IPv6 address stands in brackets, as in [::1]:8080")]
     Brackets,
     /// A slash outside a URL.
-    #[error("a process name holds no '/'")]
+    #[error("a '/' belongs to a URL, as in http://localhost:3000/x")]
     Slash,
     /// A glob that does not parse.
     #[error("as a pattern for process names: {0}")]
@@ -70,6 +70,14 @@ impl Selector {
     /// The accepted forms, for an error message.
     pub const FORMS: &str = "8080, :8080, 3000-3010, localhost:8080, 127.0.0.1:8080, [::1]:8080, \
                              http://localhost:3000/x or a process name";
+
+    /// What a user writes to choose the processes of exactly this name; `None`
+    /// if it would be taken for something else.
+    pub fn for_process(name: &str) -> Option<String> {
+        let text = Pattern::escape(name);
+        let chosen = matches!(text.parse(), Ok(Self::Process(pattern)) if pattern.matches(name));
+        (chosen && !text.starts_with('-')).then_some(text)
+    }
 
     /// Whether the address and port of `socket` are chosen; `None` for a process name.
     pub fn matches_socket(&self, socket: &Socket) -> Option<bool> {
@@ -124,7 +132,16 @@ impl Host {
         let bound = socket.address;
         match self {
             Self::Any => true,
-            Self::Loopback => bound.is_loopback() || bound.is_unspecified(),
+            Self::Loopback => {
+                let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                own.contains(&bound) || bound.is_unspecified()
+            }
+            // To connect to 0.0.0.0 or [::] is to connect to this machine's loopback.
+            Self::Address(wanted) if wanted.is_unspecified() => {
+                let same_family = bound.is_ipv4() == wanted.is_ipv4();
+                let dual = wanted.is_ipv4() && socket.dual_stack == Some(true);
+                (same_family || dual) && Self::Loopback.reaches(socket)
+            }
             Self::Address(wanted) => {
                 let same_family = bound.is_ipv4() == wanted.is_ipv4();
                 let dual = wanted.is_ipv4() && socket.dual_stack != Some(false);
@@ -144,6 +161,10 @@ impl FromStr for Selector {
         if let Some((scheme, rest)) = text.split_once("://") {
             return url(scheme, rest);
         }
+        // The title of a process may hold any character beside it.
+        if text.contains(' ') {
+            return process(text);
+        }
         if text.contains(':') {
             let (host, ports) = authority(text)?;
             return Ok(Self::Port { ports: range(ports.ok_or(SelectorError::NoPort)?)?, host });
@@ -157,9 +178,13 @@ impl FromStr for Selector {
         if text.contains('/') {
             return Err(SelectorError::Slash);
         }
-        let pattern = Pattern::new(text).map_err(|e| SelectorError::Pattern(e.msg.to_owned()))?;
-        Ok(Self::Process(pattern))
+        process(text)
     }
+}
+
+fn process(text: &str) -> Result<Selector, SelectorError> {
+    let pattern = Pattern::new(text).map_err(|e| SelectorError::Pattern(e.msg.to_owned()))?;
+    Ok(Selector::Process(pattern))
 }
 
 /// `http://user@localhost:3000/x`, or without a port where the scheme has a default.
@@ -344,7 +369,12 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.2", false, false),
             ("[::1]:8080", "::", false, true),
             ("[::1]:8080", "0.0.0.0", false, false),
-            ("localhost:8080", "127.0.0.53", false, true),
+            ("localhost:8080", "127.0.0.53", false, false),
+            ("localhost:8080", "127.0.0.1", false, true),
+            ("0.0.0.0:8080", "127.0.0.1", false, true),
+            ("0.0.0.0:8080", "::", true, true),
+            ("0.0.0.0:8080", "192.0.2.1", false, false),
+            ("[::]:8080", "::1", false, true),
             ("localhost:8080", "::1", false, true),
             ("localhost:8080", "192.0.2.1", false, false),
             (":8081", "::1", false, false),
@@ -373,6 +403,22 @@ mod tests {
         ] {
             let selector: Selector = text.parse().expect("a selector");
             assert_eq!(selector.matches_owner(&owner), matched, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_offered_only_in_words_that_choose_it() {
+        for (name, words) in [
+            ("node", Some("node")),
+            ("gunicorn: master", Some("gunicorn: master")),
+            ("a[1]", Some("a[[]1[]]")),
+            ("8080", None),
+            ("-bash", None),
+            ("kworker/0:1", None),
+            ("localhost", None),
+            ("", None),
+        ] {
+            assert_eq!(Selector::for_process(name).as_deref(), words, "{name}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ports::{Query, Report};
+use ports::{Query, Report, Selector};
 
 use crate::exit::{Exit, Outcome};
 use crate::out::{self, Out};
@@ -50,10 +50,11 @@ fn ports_lines(report: &Report) -> Vec<String> {
         let names = if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
         line("ports", &port.to_string(), &names)
     });
-    let by_name = ports.into_iter().map(|(name, mut ports)| {
+    let by_name = ports.into_iter().filter_map(|(name, mut ports)| {
+        let words = Selector::for_process(&out::printable(name))?;
         ports.dedup();
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-        line("processes", name, &ports.join(", "))
+        Some(line("processes", &words, &ports.join(", ")))
     });
     by_port.chain(by_name).collect()
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use clap::Subcommand;
 
-use ports::{Owner, Protocol, Query, Scope, Selector, Socket};
+use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::{Align, Cell, Column, DIM, KEY, Out, Table, WARN};
@@ -79,12 +79,8 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
     for note in &report.notes {
         out.note(note);
     }
-    if report.sockets.is_empty() && report.hidden > 0 {
-        let hidden = count(report.hidden, "socket");
-        return Err(Failure::unable(format!(
-            "cannot tell who is bound: {hidden} may match, but the owner cannot be seen"
-        ))
-        .hint(why_hidden(report.hidden)));
+    if report.sockets.is_empty() && (report.hidden > 0 || report.undecided) {
+        return Err(untold(&report));
     }
     if report.hidden > 0 {
         out.hint(&why_hidden(report.hidden));
@@ -101,13 +97,32 @@ fn protocol(tcp: bool, udp: bool) -> Option<Protocol> {
     }
 }
 
+/// Nothing was found, but not everything could be seen.
+fn untold(report: &Report) -> Failure {
+    if report.hidden == 0 {
+        return Failure::unable("cannot tell who is bound: some processes could not be read");
+    }
+    let hidden = count(report.hidden, "socket");
+    Failure::unable(format!(
+        "cannot tell who is bound: {hidden} may match, but the owner cannot be seen"
+    ))
+    .hint(why_hidden(report.hidden))
+}
+
 fn selector(text: &str) -> Result<Selector, Failure> {
     text.parse().map_err(|error| {
         Failure::usage(
-            format!("cannot use '{text}' as a selector: {error}"),
+            format!("cannot use '{}' as a selector: {error}", without_user(text)),
             format!("accepted: {}", Selector::FORMS),
         )
     })
+}
+
+/// A URL without the user and password that it may hold.
+fn without_user(text: &str) -> String {
+    let parts =
+        text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    parts.map_or_else(|| text.to_owned(), |(scheme, (_, rest))| format!("{scheme}://…@{rest}"))
 }
 
 fn user(text: &str) -> Result<u32, Failure> {
@@ -121,13 +136,12 @@ fn user(text: &str) -> Result<u32, Failure> {
 
 fn why_hidden(hidden: usize) -> String {
     let sockets = count(hidden, "socket");
-    if sys::user::is_root() {
-        format!(
-            "the owner of {sockets} cannot be seen: the kernel, a container or a protected process"
-        )
+    let why = if sys::user::is_root() {
+        "the kernel, a container or a protected process"
     } else {
-        format!("{sockets} of other users: sudo shows the owners")
-    }
+        "sudo may show it"
+    };
+    format!("the owner of {sockets} cannot be seen: {why}")
 }
 
 fn count(number: usize, noun: &str) -> String {

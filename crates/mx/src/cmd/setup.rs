@@ -13,7 +13,7 @@ use crate::startup_file;
 
 /// Install the shell integration, or remove it
 ///
-/// Writes the integration below $XDG_DATA_HOME/mx (~/.local/share/mx) and one
+/// Writes the integration below $XDG_DATA_HOME/mx/zsh (~/.local/share/mx/zsh) and one
 /// marked block into ${ZDOTDIR:-$HOME}/.zshrc that loads it. Doing it again
 /// changes nothing. --uninstall removes both and leaves .zshrc as it was
 /// before.
@@ -45,8 +45,13 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
         out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
     } else if args.dry_run {
         out.note("nothing was changed");
-    } else if !args.uninstall {
-        out.hint("open a new shell, or run: exec zsh");
+    } else {
+        let rest = if args.uninstall {
+            "shells that are open still refer to it"
+        } else {
+            "open a new shell"
+        };
+        out.hint(&format!("{rest}, or run: exec zsh"));
     }
     Ok(Exit::Yes)
 }
@@ -124,7 +129,7 @@ impl Places {
         })?;
         let data = directory("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
         let startup = directory("ZDOTDIR").unwrap_or(home);
-        Ok(Self { data: data.join("mx"), startup: startup.join(".zshrc") })
+        Ok(Self { data: data.join("mx/zsh"), startup: startup.join(".zshrc") })
     }
 
     /// First the integration, then the line that loads it.
@@ -140,6 +145,7 @@ impl Places {
         let load = self.load()?;
         let block =
             format!("# Managed by `mx setup zsh`; `mx setup zsh --uninstall` removes it.\n{load}");
+        startup_file::check_writable(&self.startup)?;
         let old = startup_file::read(&self.startup)?;
         let new = startup_file::with_block(old.as_deref(), &block)?;
         if old.as_deref() != Some(new.as_slice()) {
@@ -171,9 +177,9 @@ impl Places {
 
     /// Removes the directories that installing made, unless something else is in them.
     fn remove_empty_directories(&self) {
-        for directory in ["shell/functions", "shell", "completions", ""] {
+        for directory in ["shell/functions", "shell", "completions", "", ".."] {
             // A directory that is not empty is not ours to empty.
-            let _ = fs::remove_dir(self.data.join(directory));
+            let _ = self.data.join(directory).canonicalize().and_then(fs::remove_dir);
         }
     }
 

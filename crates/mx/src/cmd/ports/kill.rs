@@ -58,7 +58,10 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         ..Query::default()
     };
     let report = ports::list(&query)?;
-    if report.sockets.is_empty() && report.hidden == 0 {
+    if report.sockets.is_empty() && (report.hidden > 0 || report.undecided) {
+        return Err(super::untold(&report));
+    }
+    if report.sockets.is_empty() {
         report.notes.iter().for_each(|note| out.note(note));
         print(
             &Done { freed: false, dry_run: args.dry_run, processes: Vec::new(), bound: &[] },
