@@ -122,21 +122,21 @@ fn without_owners(mut snapshot: Snapshot, why: &io::Error) -> Snapshot {
     snapshot
 }
 
+/// The kernel's tables of sockets.
+const TABLES: [(Protocol, Family); 4] = [
+    (Protocol::Tcp, Family::V4),
+    (Protocol::Tcp, Family::V6),
+    (Protocol::Udp, Family::V4),
+    (Protocol::Udp, Family::V6),
+];
+
 /// All wanted sockets of both families.
 fn sockets(want: &Want, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut refused = None;
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        if want.protocol.is_some_and(|only| only != protocol) {
-            continue;
-        }
-        for family in [Family::V4, Family::V6] {
-            let before = entries.len();
-            if let Err(why) = dump(family, protocol, want, &mut entries) {
-                entries.truncate(before);
-                proc_net(family, protocol, want, &mut entries, &why)?;
-                refused = Some(why);
-            }
+    for (protocol, family) in TABLES {
+        if want.protocol.is_none_or(|only| only == protocol) {
+            refused = table(family, protocol, want, &mut entries)?.or(refused);
         }
     }
     if let Some(why) = refused {
@@ -145,6 +145,20 @@ fn sockets(want: &Want, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
         ));
     }
     Ok(entries)
+}
+
+/// One table, from netlink or else from `/proc/net`; then with the reason why not from netlink.
+fn table(
+    family: Family,
+    protocol: Protocol,
+    want: &Want,
+    entries: &mut Vec<Entry>,
+) -> Result<Option<io::Error>> {
+    let before = entries.len();
+    let Err(why) = dump(family, protocol, want, entries) else { return Ok(None) };
+    entries.truncate(before);
+    proc_net(family, protocol, want, entries, &why)?;
+    Ok(Some(why))
 }
 
 /// Asks the kernel for the sockets of one family and protocol.
@@ -244,12 +258,19 @@ fn unowned(snapshot: &Snapshot) -> Vec<u64> {
 /// walk: drops the closed ones, and looks through processes that are new.
 fn settle(proc: &OwnedFd, seen: &[u32], snapshot: &mut Snapshot, want: &Want) -> Result<()> {
     let unowned = unowned(snapshot);
-    let mut still: Vec<u64> =
-        sockets(want, &mut Vec::new())?.iter().map(|entry| entry.key).collect();
+    let is_unowned = |entry: &Entry| unowned.binary_search(&entry.key).is_ok();
+    // Only the tables that such a socket stands in are asked again.
+    let mut still = Vec::new();
+    for (protocol, family) in TABLES {
+        let concerned =
+            |entry: &&Entry| entry.protocol == protocol && Family::of(entry.local.ip()) == family;
+        if snapshot.entries.iter().filter(concerned).any(is_unowned) {
+            table(family, protocol, want, &mut still)?;
+        }
+    }
+    let mut still: Vec<u64> = still.iter().map(|entry| entry.key).collect();
     still.sort_unstable();
-    snapshot.entries.retain(|entry| {
-        unowned.binary_search(&entry.key).is_err() || still.binary_search(&entry.key).is_ok()
-    });
+    snapshot.entries.retain(|entry| !is_unowned(entry) || still.binary_search(&entry.key).is_ok());
     let mut pids = pids(proc).unwrap_or_default();
     pids.retain(|pid| seen.binary_search(pid).is_err());
     walk(proc, &pids, snapshot, want.deadline)
