@@ -46,7 +46,11 @@ fn nothing(query: &Query, target: &str) -> String {
         None => "nothing".to_owned(),
     };
     let whose = if query.user.is_some() { " of this user" } else { "" };
-    let is = if query.all { "uses" } else { "is bound to" };
+    let is = match query {
+        Query { all: true, .. } => "uses",
+        Query { serving: true, .. } => "serves",
+        _ => "is bound to",
+    };
     let target = if target.is_empty() { " a port" } else { target };
     format!("{what}{whose} {is}{target}")
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sys::Result;
 use sys::signal::Signal;
 
-use crate::{Owner, Protocol, Query, Report, Socket, State, Want, os, signal};
+use crate::{Owner, Query, Report, Socket, Want, os, signal};
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
@@ -97,10 +97,7 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
         process.as_ref().map_or(Ok(()), |process| process.signal(signal))?;
         processes.push((owner, process));
     }
-    let silent = sockets
-        .iter()
-        .any(|socket| (socket.protocol, socket.state) == (Protocol::Tcp, State::Bound));
-    while table(query, silent)?.iter().any(|key| keys.contains(key)) {
+    while table(query)?.iter().any(|key| keys.contains(key)) {
         let left =
             deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         if left.is_zero() {
@@ -138,13 +135,13 @@ fn keys(sockets: &[Socket]) -> Vec<u64> {
     keys
 }
 
-/// The keys of what is bound to the chosen ports now. `silent` adds TCP that does not listen.
-fn table(query: &Query, silent: bool) -> Result<Vec<u64>> {
+/// The keys of what serves the chosen ports now.
+fn table(query: &Query) -> Result<Vec<u64>> {
     let ports = crate::port_ranges(&query.selectors);
     let want = Want {
         protocol: query.protocol,
         all: false,
-        silent,
+        silent: false,
         ports: ports.as_deref(),
         deadline: None,
     };
@@ -213,7 +210,7 @@ fn bound_now(query: &Query, keys: &[u64], watch: bool) -> Result<Vec<Socket>> {
     loop {
         let mut bound = Vec::new();
         // Owners are looked for only where there is something to own.
-        if !table(query, false)?.is_empty() {
+        if !table(query)?.is_empty() {
             bound = crate::list(query)?.sockets;
             bound.retain(|socket| by_port || keys.contains(&socket.key));
         }

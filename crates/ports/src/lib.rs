@@ -236,6 +236,8 @@ pub struct Query {
     pub protocol: Option<Protocol>,
     /// Connected sockets too, and those that are closing.
     pub all: bool,
+    /// No TCP that is bound without listening, also where a port is named.
+    pub serving: bool,
     /// Only sockets that belong to this user id.
     pub user: Option<u32>,
     /// When to stop looking for owners; the sockets are listed in any case.
@@ -273,7 +275,7 @@ pub fn list(query: &Query) -> Result<Report> {
     let snapshot = os::snapshot(&Want {
         protocol: query.protocol,
         all: query.all,
-        silent: query.all || by_port,
+        silent: query.all || (by_port && !query.serving),
         ports: ports.as_deref(),
         deadline: query.deadline,
     })?;

@@ -72,7 +72,7 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
         protocol: protocol(args.tcp, args.udp),
         all: args.all,
         user: args.user,
-        deadline: None,
+        ..Query::default()
     };
     let report = ports::list(&query)?;
     out.document("mx.ports/1", &report, || table(&report.sockets, query.all))?;

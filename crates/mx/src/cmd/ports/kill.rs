@@ -55,6 +55,7 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
     let query = Query {
         selectors: args.selectors,
         protocol: super::protocol(args.tcp, args.udp),
+        serving: true,
         ..Query::default()
     };
     let report = ports::list(&query)?;
