@@ -63,7 +63,7 @@ fn bound_is_not_yet_up() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let waited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&waited["schema"], &waited["reached"]), (&"mx.ports-wait/1".into(), &false.into()));
-    assert_eq!(waited["selectors"][0]["missing"], "nothing is bound");
+    assert_eq!(waited["selectors"][0]["missing"], "nothing serves it");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod exit;
 mod generate;
 mod out;
 mod startup_file;
+mod table;
 mod values;
 
 use std::process::ExitCode;

@@ -16,13 +16,6 @@ pub(crate) enum Family {
     V6 = 10,
 }
 
-impl Family {
-    /// The family of an address.
-    pub(crate) fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-}
-
 /// One message of a dump.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Message {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sys::Result;
 use sys::signal::Signal;
 
-use crate::{Owner, Query, Report, Socket, Want, os, signal};
+use crate::{Owner, Query, Report, Socket, os, signal};
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
@@ -137,15 +137,7 @@ fn keys(sockets: &[Socket]) -> Vec<u64> {
 
 /// The keys of what serves the chosen ports now.
 fn table(query: &Query) -> Result<Vec<u64>> {
-    let ports = crate::port_ranges(&query.selectors);
-    let want = Want {
-        protocol: query.protocol,
-        all: false,
-        silent: false,
-        ports: ports.as_deref(),
-        deadline: None,
-    };
-    Ok(os::entries(&want)?.iter().map(|entry| entry.key).collect())
+    Ok(crate::serving(query)?.iter().map(|entry| entry.key).collect())
 }
 
 /// Waits a little for one of the processes to end. False if all of them have:

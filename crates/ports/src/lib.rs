@@ -35,6 +35,9 @@ mod selector;
 #[cfg_attr(target_os = "linux", path = "linux_signal.rs")]
 #[cfg_attr(target_os = "macos", path = "macos_signal.rs")]
 mod signal;
+#[cfg(target_os = "linux")]
+#[path = "linux_tables.rs"]
+mod tables;
 pub mod wait;
 
 use std::collections::{HashMap, HashSet};
@@ -301,20 +304,16 @@ pub fn list(query: &Query) -> Result<Report> {
     Ok(report)
 }
 
-/// The bound sockets that a query chooses by port, without their owners.
-fn bound(query: &Query) -> Result<Vec<Socket>> {
+/// What serves the ports of a query, or any port if it names none.
+fn serving(query: &Query) -> Result<Vec<Entry>> {
     let ports = port_ranges(&query.selectors);
-    let want = Want {
+    os::entries(&Want {
         protocol: query.protocol,
         all: false,
         silent: false,
         ports: ports.as_deref(),
         deadline: None,
-    };
-    let entries = os::entries(&want)?;
-    let mut sockets: Vec<Socket> = entries.iter().map(|entry| socket(entry, Vec::new())).collect();
-    sockets.retain(|socket| choose(query, socket) == Choice::Yes);
-    Ok(sockets)
+    })
 }
 
 /// What a listing asks of the system.

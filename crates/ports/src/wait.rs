@@ -29,9 +29,16 @@ pub fn missing(
     protocol: Option<Protocol>,
     goal: Goal,
 ) -> Result<Option<String>> {
-    let query = Query { selectors: vec![selector.clone()], protocol, ..Query::default() };
+    let query =
+        Query { selectors: vec![selector.clone()], protocol, serving: true, ..Query::default() };
     let sockets = match selector {
-        Selector::Port { .. } => crate::bound(&query)?,
+        Selector::Port { .. } => {
+            let entries = crate::serving(&query)?;
+            let mut sockets: Vec<Socket> =
+                entries.iter().map(|entry| crate::socket(entry, Vec::new())).collect();
+            sockets.retain(|socket| selector.matches_socket(socket) == Some(true));
+            sockets
+        }
         Selector::Process(name) => {
             let report = crate::list(&query)?;
             if goal == Goal::Free && report.hidden > 0 {
@@ -51,24 +58,23 @@ pub fn missing(
 }
 
 fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
-    let is_server =
-        |socket: &&Socket| socket.protocol == Protocol::Udp || socket.state == State::Listen;
-    if let Selector::Port { ports, .. } = selector {
-        for port in ports.clone() {
-            let mut servers = sockets.iter().filter(|socket| socket.port == port).filter(is_server);
-            if servers.next().is_none() {
-                let silent = sockets.iter().any(|socket| socket.port == port);
-                let what =
-                    if silent { "it is bound, but nothing listens" } else { "nothing is bound" };
-                return Some(if ports.start() == ports.end() {
-                    what.to_owned()
+    match selector {
+        Selector::Port { ports, .. } => {
+            let serves = |port: &u16| sockets.iter().any(|socket| socket.port == *port);
+            if let Some(port) = ports.clone().find(|port| !serves(port)) {
+                let nothing = "nothing serves it";
+                let single = ports.start() == ports.end();
+                return Some(if single {
+                    nothing.to_owned()
                 } else {
-                    format!("{port}: {what}")
+                    format!("{port}: {nothing}")
                 });
             }
         }
-    } else if !sockets.iter().any(|socket| is_server(&socket)) {
-        return Some("no such process has a port".to_owned());
+        Selector::Process(_) if sockets.is_empty() => {
+            return Some("no such process serves a port".to_owned());
+        }
+        Selector::Process(_) => {}
     }
     let listening = sockets.iter().filter(|socket| socket.state == State::Listen);
     listening.flat_map(addresses).find_map(refuses)

@@ -11,7 +11,8 @@ use clap::Subcommand;
 use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out::{Align, Cell, Column, DIM, KEY, Out, Table, WARN};
+use crate::out::Out;
+use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 
 /// Show what is bound to a port, and by whom
 ///
@@ -36,18 +37,35 @@ pub(crate) struct PortsArgs {
     /// Ports, ranges, addresses, URLs or process names; everything if none is given
     #[arg(value_name = "SELECTOR", value_parser = selector)]
     selectors: Vec<Selector>,
-    /// Only TCP
-    #[arg(long)]
-    tcp: bool,
-    /// Only UDP
-    #[arg(long)]
-    udp: bool,
+    #[command(flatten)]
+    protocol: ProtocolArgs,
     /// Connected and closing sockets too
     #[arg(long)]
     all: bool,
     /// Only sockets of this user, a name or a number
     #[arg(long, value_name = "USER", value_parser = user, value_hint = clap::ValueHint::Username)]
     user: Option<u32>,
+}
+
+#[derive(clap::Args)]
+struct ProtocolArgs {
+    /// Only TCP
+    #[arg(long)]
+    tcp: bool,
+    /// Only UDP
+    #[arg(long)]
+    udp: bool,
+}
+
+impl ProtocolArgs {
+    /// Both flags mean the same as neither.
+    fn only(&self) -> Option<Protocol> {
+        match (self.tcp, self.udp) {
+            (true, false) => Some(Protocol::Tcp),
+            (false, true) => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -69,7 +87,7 @@ pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
 fn list(args: PortsArgs, out: &Out) -> Outcome {
     let query = Query {
         selectors: args.selectors,
-        protocol: protocol(args.tcp, args.udp),
+        protocol: args.protocol.only(),
         all: args.all,
         user: args.user,
         ..Query::default()
@@ -86,15 +104,6 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
         out.hint(&why_hidden(report.hidden));
     }
     Ok(Exit::found(!report.sockets.is_empty()))
-}
-
-/// Both flags mean the same as neither.
-fn protocol(tcp: bool, udp: bool) -> Option<Protocol> {
-    match (tcp, udp) {
-        (true, false) => Some(Protocol::Tcp),
-        (false, true) => Some(Protocol::Udp),
-        _ => None,
-    }
 }
 
 /// Nothing was found, but not everything could be seen.

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::init::{self, Shell};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out::{Align, Cell, Column, Out, Table};
+use crate::out::Out;
 use crate::startup_file;
+use crate::table::{Align, Cell, Column, Table};
 
 /// Install the shell integration, or remove it
 ///

@@ -7,7 +7,8 @@ use ports::{Host, Protocol, Selector};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out::{Align, Cell, Column, KEY, Out, Table};
+use crate::out::Out;
+use crate::table::{Align, Cell, Column, KEY, Table};
 
 /// Print a port that a server can bind now
 ///

@@ -8,7 +8,8 @@ use serde::Serialize;
 use sys::signal::{self, Signal};
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::out::{Align, Cell, Column, KEY, Out, Table, WARN};
+use crate::out::Out;
+use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// Free ports: end every process that is bound to them
 ///
@@ -28,12 +29,8 @@ pub(crate) struct KillArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]
     selectors: Vec<Selector>,
-    /// Only TCP
-    #[arg(long)]
-    tcp: bool,
-    /// Only UDP
-    #[arg(long)]
-    udp: bool,
+    #[command(flatten)]
+    protocol: super::ProtocolArgs,
     /// The signal to send first, a name or a number
     #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, default_value = "TERM")]
     signal: Signal,
@@ -54,7 +51,7 @@ pub(crate) struct KillArgs {
 pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
     let query = Query {
         selectors: args.selectors,
-        protocol: super::protocol(args.tcp, args.udp),
+        protocol: args.protocol.only(),
         serving: true,
         ..Query::default()
     };

@@ -8,7 +8,8 @@ use ports::{Protocol, Selector};
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
-use crate::out::{Align, Cell, Column, KEY, Out, Table, WARN};
+use crate::out::Out;
+use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// Wait until something serves every port, or until they are free
 ///
@@ -25,12 +26,8 @@ pub(crate) struct WaitArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]
     selectors: Vec<Selector>,
-    /// Only TCP
-    #[arg(long)]
-    tcp: bool,
-    /// Only UDP
-    #[arg(long)]
-    udp: bool,
+    #[command(flatten)]
+    protocol: super::ProtocolArgs,
     /// Wait until nothing is bound any more
     #[arg(long)]
     free: bool,
@@ -62,7 +59,7 @@ pub(crate) fn wait(args: &WaitArgs, out: &Out) -> Outcome {
     const SILENT: Duration = Duration::from_secs(1);
 
     let goal = if args.free { Goal::Free } else { Goal::Up };
-    let protocol = super::protocol(args.tcp, args.udp);
+    let protocol = args.protocol.only();
     let start = Instant::now();
     let mut progress = out.progress();
     let parts = loop {
