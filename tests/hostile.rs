@@ -154,6 +154,33 @@ mod linux {
     }
 
     #[test]
+    fn a_process_whose_first_thread_has_ended_is_still_the_owner() {
+        if !may_unshare() {
+            return skipped("needs the right to make namespaces");
+        }
+        // In a namespace of its own, where every process can be read, the server
+        // is process 1. Its second thread looks once the first has become a zombie.
+        let script = "import ctypes, os, socket, subprocess, sys, threading\n\
+                      server = socket.create_server(('127.0.0.1', 0))\n\
+                      port = str(server.getsockname()[1])\n\
+                      def look():\n    \
+                          while ') Z ' not in open('/proc/1/stat').read(): pass\n    \
+                          mx = subprocess.run([sys.argv[1], 'ports', port, '--json'], capture_output=True)\n    \
+                          os.write(1, mx.stdout)\n    \
+                          os._exit(0)\n\
+                      threading.Thread(target=look).start()\n\
+                      ctypes.CDLL(None).pthread_exit(None)";
+        let output = Command::new("unshare")
+            .args(["--pid", "--fork", "--mount-proc", "python3", "-c", script, MX])
+            .output()
+            .expect("unshare runs");
+        let document: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("JSON: {output:?}"));
+        assert_eq!(pids(&document), [1]);
+        assert_eq!(document["complete"], true);
+    }
+
+    #[test]
     fn a_full_disk_is_an_error() {
         let fixture = Fixture::new("tcp 127.0.0.1:0");
         let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
@@ -185,9 +212,8 @@ mod linux {
 
     #[test]
     fn without_proc_the_sockets_are_listed_and_the_owners_unknown() {
-        let may_unshare = Command::new("unshare").args(["--mount", "true"]).output();
-        if !may_unshare.is_ok_and(|output| output.status.success()) {
-            return skipped("needs the right to make a mount namespace");
+        if !may_unshare() {
+            return skipped("needs the right to make namespaces");
         }
         let fixture = Fixture::new("tcp 127.0.0.1:0");
         let port = fixture.port(0).to_string();
@@ -232,6 +258,11 @@ mod linux {
         // Whether a name matches cannot be told, so it is not denied.
         let output = as_nobody(&["ports", "no-such-name"]);
         assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+
+    fn may_unshare() -> bool {
+        let tried = Command::new("unshare").args(["--pid", "--fork", "--mount", "true"]).output();
+        tried.is_ok_and(|output| output.status.success())
     }
 
     fn without_proc(port: &str) -> Command {

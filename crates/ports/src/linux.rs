@@ -43,7 +43,7 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
         Ok(proc) => proc,
         Err(errno) => return Ok(without_owners(snapshot, &io::Error::from(errno))),
     };
-    let pids = match pids(&proc) {
+    let pids = match numbers(&proc) {
         Ok(pids) => pids,
         Err(errno) => return Ok(without_owners(snapshot, &io::Error::from(errno))),
     };
@@ -51,9 +51,9 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
         // A mount point without a proc file system: even this process is missing.
         return Ok(without_owners(snapshot, &io::Error::from(io::ErrorKind::NotFound)));
     }
-    walk(&proc, &pids, &mut snapshot, want.deadline)?;
+    let empty = walk(&proc, &pids, &mut snapshot, want.deadline, false)?;
     if !unowned(&snapshot).is_empty() && want.deadline.is_none() {
-        settle(&proc, &pids, &mut snapshot, want)?;
+        settle(&proc, &pids, &empty, &mut snapshot, want)?;
     }
     Ok(snapshot)
 }
@@ -75,10 +75,10 @@ pub(crate) fn holds(pid: u32, keys: &[u64]) -> Result<bool> {
         next: AtomicUsize::new(0),
         clock: Clock::now(),
         deadline: None,
+        threads: true,
     };
-    let mut buffer = [MaybeUninit::uninit(); 1024];
-    match walk.process(pid, &mut buffer, &mut Vec::new()) {
-        Ok(owner) => Ok(owner.is_some()),
+    match walk.process(pid, &mut Vec::new()) {
+        Ok(holder) => Ok(matches!(holder, Holder::Yes(_))),
         Err(Errno::NOENT | Errno::SRCH) => Ok(false),
         Err(errno) => Err(failed(errno)),
     }
@@ -126,7 +126,13 @@ fn unowned(snapshot: &Snapshot) -> Vec<u64> {
 
 /// Tells sockets without a visible owner from those that changed during the
 /// walk: drops the closed ones, and looks through processes that are new.
-fn settle(proc: &OwnedFd, seen: &[u32], snapshot: &mut Snapshot, want: &Want) -> Result<()> {
+fn settle(
+    proc: &OwnedFd,
+    seen: &[u32],
+    empty: &[u32],
+    snapshot: &mut Snapshot,
+    want: &Want,
+) -> Result<()> {
     let unowned = unowned(snapshot);
     let is_unowned = |entry: &Entry| unowned.binary_search(&entry.key).is_ok();
     // Only the tables that such a socket stands in are asked again.
@@ -142,39 +148,53 @@ fn settle(proc: &OwnedFd, seen: &[u32], snapshot: &mut Snapshot, want: &Want) ->
     let mut still: Vec<u64> = still.iter().map(|entry| entry.key).collect();
     still.sort_unstable();
     snapshot.entries.retain(|entry| !is_unowned(entry) || still.binary_search(&entry.key).is_ok());
-    let mut pids = pids(proc).unwrap_or_default();
-    pids.retain(|pid| seen.binary_search(pid).is_err());
-    walk(proc, &pids, snapshot, want.deadline)
+    let mut new = numbers(proc).unwrap_or_default();
+    new.retain(|pid| seen.binary_search(pid).is_err());
+    walk(proc, &new, snapshot, want.deadline, true)?;
+    // What could not be read explains a socket better than a process without its first thread.
+    if snapshot.unread == 0 && !self::unowned(snapshot).is_empty() {
+        walk(proc, empty, snapshot, want.deadline, true)?;
+    }
+    Ok(())
 }
 
-/// The PIDs in `/proc`, sorted.
-fn pids(proc: &OwnedFd) -> rustix::io::Result<Vec<u32>> {
-    let mut pids = Vec::new();
+/// The PIDs in `/proc`, or the thread ids in a `task` directory, sorted.
+fn numbers(directory: &OwnedFd) -> rustix::io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
     let mut buffer = [MaybeUninit::uninit(); 8 * 1024];
-    let directory = openat(proc, ".", DIRECTORY, Mode::empty())?;
+    let directory = openat(directory, ".", DIRECTORY, Mode::empty())?;
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        pids.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
+        numbers.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
     }
-    pids.sort_unstable();
-    Ok(pids)
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
-/// Finds the holders of the snapshot's sockets among `pids`.
+/// Finds the holders of the snapshot's sockets among `pids`; gives back those that showed no descriptor.
 fn walk(
     proc: &OwnedFd,
     pids: &[u32],
     snapshot: &mut Snapshot,
     deadline: Option<Instant>,
-) -> Result<()> {
+    threads: bool,
+) -> Result<Vec<u32>> {
     /// Fewer processes are read before a second thread has started.
     const WORTH_A_THREAD: usize = 32;
 
     let mut keys: Vec<u64> = snapshot.entries.iter().map(|entry| entry.key).collect();
     keys.sort_unstable();
     keys.dedup();
-    let walk = Walk { proc, pids, keys, next: AtomicUsize::new(0), clock: Clock::now(), deadline };
+    let walk = Walk {
+        proc,
+        pids,
+        keys,
+        next: AtomicUsize::new(0),
+        clock: Clock::now(),
+        deadline,
+        threads,
+    };
     let found = if pids.len() < WORTH_A_THREAD {
         vec![walk.run()]
     } else {
@@ -191,14 +211,16 @@ fn walk(
             Ok(found)
         })?
     };
+    let mut empty = Vec::new();
     for part in found {
         let offset = snapshot.owners.len();
         snapshot.owners.extend(part.owners);
         snapshot.holds.extend(part.holds.into_iter().map(|(key, owner)| (key, owner + offset)));
         snapshot.complete &= part.complete;
         snapshot.unread += part.unread;
+        empty.extend(part.empty);
     }
-    Ok(())
+    Ok(empty)
 }
 
 /// A walk that several threads share.
@@ -211,6 +233,16 @@ struct Walk<'a> {
     next: AtomicUsize,
     clock: Clock,
     deadline: Option<Instant>,
+    /// Whether to look at the threads of processes that show no descriptor.
+    threads: bool,
+}
+
+/// Whether a process holds one of the wanted sockets.
+enum Holder {
+    Yes(Box<Owner>),
+    No,
+    /// It shows no descriptor at all: a thread of the kernel, or a process whose first thread has ended.
+    Empty,
 }
 
 /// What one thread found.
@@ -221,6 +253,8 @@ struct Found {
     complete: bool,
     /// Processes that may not be read.
     unread: usize,
+    /// Processes that showed no descriptor.
+    empty: Vec<u32>,
 }
 
 impl Walk<'_> {
@@ -228,11 +262,14 @@ impl Walk<'_> {
         /// Processes that a thread takes at a time.
         const CHUNK: usize = 4;
 
-        let mut found = Found { owners: Vec::new(), holds: Vec::new(), complete: true, unread: 0 };
+        let mut found = Found {
+            owners: Vec::new(),
+            holds: Vec::new(),
+            complete: true,
+            unread: 0,
+            empty: Vec::new(),
+        };
         let mut inodes = Vec::new();
-        // About 40 entries: a process that denies its links has not had all of
-        // its descriptors listed for nothing.
-        let mut buffer = [MaybeUninit::uninit(); 1024];
         loop {
             let start = self.next.fetch_add(CHUNK, Ordering::Relaxed);
             let Some(rest) = self.pids.get(start..) else { return found };
@@ -242,32 +279,55 @@ impl Walk<'_> {
                     return found;
                 }
                 inodes.clear();
-                match self.process(pid, &mut buffer, &mut inodes) {
-                    Ok(Some(owner)) => {
+                match self.process(pid, &mut inodes) {
+                    Ok(Holder::Yes(owner)) => {
                         found.holds.extend(inodes.iter().map(|&key| (key, found.owners.len())));
-                        found.owners.push(owner);
+                        found.owners.push(*owner);
                     }
-                    Ok(None) | Err(Errno::NOENT | Errno::SRCH) => {}
+                    Ok(Holder::No) | Err(Errno::NOENT | Errno::SRCH) => {}
+                    Ok(Holder::Empty) => found.empty.push(pid),
                     Err(_) => found.unread += 1,
                 }
             }
         }
     }
 
-    /// Collects the wanted sockets of a process into `inodes`; the process itself if it has any.
-    fn process(
+    /// Looks through the descriptors of a process, or of its threads if its first has ended.
+    fn process(&self, pid: u32, inodes: &mut Vec<u64>) -> rustix::io::Result<Holder> {
+        let first = self.descriptors(pid, &format!("{pid}/fd"), inodes)?;
+        if !(self.threads && matches!(first, Holder::Empty)) {
+            return Ok(first);
+        }
+        let task = openat(self.proc, format!("{pid}/task"), DIRECTORY, Mode::empty())?;
+        for thread in numbers(&task)?.into_iter().filter(|thread| *thread != pid) {
+            match self.descriptors(pid, &format!("{pid}/task/{thread}/fd"), inodes) {
+                // Threads without a table of their own all show the same one.
+                Ok(Holder::Empty) | Err(Errno::NOENT | Errno::SRCH) => {}
+                found => return found,
+            }
+        }
+        Ok(Holder::Empty)
+    }
+
+    /// Collects the wanted sockets of a descriptor directory into `inodes`.
+    fn descriptors(
         &self,
         pid: u32,
-        buffer: &mut [MaybeUninit<u8>],
+        path: &str,
         inodes: &mut Vec<u64>,
-    ) -> rustix::io::Result<Option<Owner>> {
-        let directory = openat(self.proc, format!("{pid}/fd"), DIRECTORY, Mode::empty())?;
-        let mut entries = RawDir::new(&directory, buffer);
+    ) -> rustix::io::Result<Holder> {
+        // About 40 entries: a process that denies its links has not had all of
+        // its descriptors listed for nothing.
+        let mut buffer = [MaybeUninit::uninit(); 1024];
+        let directory = openat(self.proc, path, DIRECTORY, Mode::empty())?;
+        let mut entries = RawDir::new(&directory, &mut buffer);
+        let mut empty = true;
         while let Some(entry) = entries.next() {
             let entry = entry?;
             if entry.file_name().to_bytes().starts_with(b".") {
                 continue;
             }
+            empty = false;
             let mut link = [MaybeUninit::uninit(); 32];
             match readlinkat_raw(&directory, entry.file_name(), &mut link[..]) {
                 Ok((link, _)) => inodes.extend(
@@ -279,11 +339,11 @@ impl Walk<'_> {
             }
         }
         if inodes.is_empty() {
-            return Ok(None);
+            return Ok(if empty { Holder::Empty } else { Holder::No });
         }
         // By way of the open directory: the PID could already be another's.
         let process = openat(&directory, "..", DIRECTORY | OFlags::PATH, Mode::empty())?;
-        self.clock.owner(pid, process.as_fd()).map(Some)
+        self.clock.owner(pid, process.as_fd()).map(|owner| Holder::Yes(Box::new(owner)))
     }
 }
 
