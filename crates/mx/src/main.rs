@@ -34,7 +34,7 @@ use crate::out::{Out, OutputArgs};
 /// Exit codes: 0 yes or done, 1 no or not found, 2 wrong usage, 3 could not do
 /// it or could not tell.
 #[derive(Parser)]
-#[command(name = "mx", version, arg_required_else_help = true)]
+#[command(name = "mx", version, arg_required_else_help = true, args_override_self = true)]
 struct Mx {
     #[command(flatten)]
     output: OutputArgs,
@@ -44,7 +44,7 @@ struct Mx {
 
 fn main() -> ExitCode {
     let outcome = match Mx::try_parse() {
-        Ok(Mx { output, command }) => command.run(&Out::new(&output)),
+        Ok(Mx { output, command }) => Out::new(&output).and_then(|out| command.run(&out)),
         Err(error) => exit::usage(&error),
     };
     outcome.unwrap_or_else(|failure| out::failure(&failure)).into()

@@ -63,7 +63,14 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    pub(crate) fn new(args: &OutputArgs) -> Self {
+    pub(crate) fn new(args: &OutputArgs) -> Result<Self, Failure> {
+        // clap compares only what stands on the same side of a command's name.
+        if [args.json, args.table, args.plain].iter().filter(|flag| **flag).count() > 1 {
+            return Err(Failure::usage(
+                "cannot print in several formats at once",
+                "accepted: one of --json, --table and --plain",
+            ));
+        }
         let terminal = io::stdout().is_terminal();
         let format = if args.json {
             Format::Json
@@ -79,7 +86,7 @@ impl Out {
                 anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
             }
         };
-        Self { format, color: color && format == Format::Table, quiet: args.quiet, terminal }
+        Ok(Self { format, color: color && format == Format::Table, quiet: args.quiet, terminal })
     }
 
     /// Prints a document of the schema `name`, or the table made from the same data.

@@ -61,6 +61,9 @@ pub enum SelectorError {
     /// A slash outside a URL.
     #[error("a '/' belongs to a URL, as in http://localhost:3000/x")]
     Slash,
+    /// Ports with commas between them.
+    #[error("several ports are several words, as in 8080 8081")]
+    List,
     /// A glob that does not parse.
     #[error("as a pattern for process names: {0}")]
     Pattern(String),
@@ -172,6 +175,9 @@ impl FromStr for Selector {
         if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
             return Ok(Self::Port { ports: range(text)?, host: Host::Any });
         }
+        if text.bytes().all(|byte| byte.is_ascii_digit() || b"-,".contains(&byte)) {
+            return Err(SelectorError::List);
+        }
         if text.eq_ignore_ascii_case("localhost") || text.parse::<IpAddr>().is_ok() {
             return Err(SelectorError::NoPort);
         }
@@ -214,7 +220,9 @@ fn authority(text: &str) -> Result<(Host, Option<&str>), SelectorError> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let unclosed = || SelectorError::Host(text.to_owned());
         let (inside, rest) = bracketed.split_once(']').ok_or_else(unclosed)?;
-        let address = inside.parse::<Ipv6Addr>().map_err(|_| unclosed())?;
+        // An address with its interface, as the list shows it: the port is what tells sockets apart.
+        let (address, _) = inside.split_once('%').unwrap_or((inside, ""));
+        let address = address.parse::<Ipv6Addr>().map_err(|_| unclosed())?;
         let port = match rest.strip_prefix(':') {
             None if rest.is_empty() => None,
             None => return Err(unclosed()),
@@ -320,6 +328,7 @@ mod tests {
             ("postgres://me:secret@localhost:5432/db?x=1:2", 5432..=5432, Host::Loopback),
             ("http://[::1]:3000", 3000..=3000, v6),
             ("http://localhost:/", 80..=80, Host::Loopback),
+            ("[::1%lo]:8080", 8080..=8080, v6),
         ] {
             assert_eq!(port(text), (ports.clone(), host), "{text}");
             let shown = Selector::Port { ports, host }.to_string();
@@ -353,6 +362,7 @@ mod tests {
             ("[::1", E::Host("[::1".into())),
             ("[::1]8080", E::Host("[::1]8080".into())),
             ("usr/bin", E::Slash),
+            ("8080,8081", E::List),
         ] {
             assert_eq!(text.parse::<Selector>(), Err(reason), "{text}");
         }

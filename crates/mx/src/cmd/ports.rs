@@ -30,7 +30,7 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
 /// be told.
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub(crate) struct PortsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,

@@ -19,6 +19,7 @@ use crate::table::{Align, Cell, Column, Table};
 /// changes nothing. --uninstall removes both and leaves .zshrc as it was
 /// before.
 #[derive(clap::Args)]
+#[command(args_override_self = true)]
 pub(crate) struct SetupArgs {
     /// The shell
     shell: Shell,

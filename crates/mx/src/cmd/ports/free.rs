@@ -21,7 +21,7 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 ///
 /// Exit codes: 0 found, 1 there are none or too few, 2 wrong usage.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_override_self = true)]
 pub(crate) struct FreeArgs {
     /// The first port to try
     #[arg(value_parser = port)]

@@ -25,6 +25,7 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// Exit codes: 0 freed, 1 nothing was bound, 2 wrong usage, 3 it could not be
 /// done or something bound the port again.
 #[derive(clap::Args)]
+#[command(args_override_self = true)]
 pub(crate) struct KillArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]

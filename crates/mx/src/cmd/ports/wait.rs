@@ -21,7 +21,7 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// Exit codes: 0 all are up (or free), 1 not in time, 2 wrong usage, 3 it
 /// cannot be told.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_override_self = true)]
 pub(crate) struct WaitArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]
