@@ -5,6 +5,9 @@
 //! and TCP that is bound without listening. A client that uses N as its source
 //! port is never an owner of N.
 //!
+//! [`kill`], [`wait`] and [`free`] act on the same sockets: they end the owners,
+//! look whether a server is up, and find ports that nobody holds.
+//!
 //! How it is built: `os` takes a `Snapshot` of sockets and holders, per
 //! system; the parsers of kernel data (`diag`, `procfs`, `darwin`) are
 //! plain functions over bytes that compile and are tested on every system; this
