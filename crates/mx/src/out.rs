@@ -114,7 +114,7 @@ impl Out {
         text: &str,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Json => self.document(schema, data, || unreachable!("JSON has no table")),
+            Format::Json => self.text(&json(schema, data, self.terminal)?),
             _ => self.text(text),
         }
     }

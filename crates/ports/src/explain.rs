@@ -88,7 +88,7 @@ fn why(used: &[&Socket]) -> Option<String> {
             .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
     };
     let who = match first.owners.first() {
-        Some(owner) => format!("{} (PID {})", owner.name, owner.pid),
+        Some(owner) => owner.to_string(),
         None if first.is_held_by_kernel() => "no process: the kernel is closing it".to_owned(),
         None => "a process that cannot be seen".to_owned(),
     };

@@ -1,7 +1,8 @@
 //! Frees ports by ending the processes that hold them.
 //!
 //! Only owners of bound sockets are ever signalled, each after making sure that
-//! it still holds one. Nothing here asks or prints: [`refusal`] says why nothing
+//! it still holds one and may be ended: every signal goes through
+//! [`Signaller::send`]. Nothing here asks or prints: [`refusal`] says why nothing
 //! should be touched, [`end`] does it and says what became of it.
 
 use std::collections::HashSet;
@@ -44,6 +45,8 @@ pub enum Fate {
     Ended,
     /// It runs on; it may have closed its sockets.
     Running,
+    /// It was not signalled: it no longer held a socket, or must not be ended.
+    Untouched,
 }
 
 /// Every process that holds one of the sockets, parents before their children:
@@ -67,19 +70,21 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
-    let own = std::process::id();
-    let ancestors = ancestry(own, os::parent);
-    for owner in owners(&report.sockets) {
-        let what = match owner.pid {
-            1 => "the first process of this system",
-            pid if pid == own => "this program itself",
-            pid if ancestors.contains(&pid) => "an ancestor of this program",
-            pid if !signal::may_signal(pid) => return Some(Refusal::Denied(owner)),
-            _ => continue,
-        };
-        return Some(Refusal::Protected(owner, what));
+    let ancestors = ancestry(std::process::id(), os::parent);
+    owners(&report.sockets).into_iter().find_map(|owner| match protection(owner.pid, &ancestors) {
+        Some(what) => Some(Refusal::Protected(owner, what)),
+        None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
+    })
+}
+
+/// What makes a process one that is never ended.
+fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
+    match pid {
+        1 => Some("the first process of this system"),
+        pid if pid == std::process::id() => Some("this program itself"),
+        pid if ancestors.contains(&pid) => Some("an ancestor of this program"),
+        _ => None,
     }
-    None
 }
 
 /// Signals every owner of `sockets`, and waits until none of them is bound or `grace` is over.
@@ -88,30 +93,28 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
 /// its parent started again, is signalled too. `query` finds the sockets.
 pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -> Result<Ending> {
     let deadline = Instant::now().checked_add(grace);
-    let keys = keys(sockets);
+    let ancestors = ancestry(std::process::id(), os::parent);
     let owners = owners(sockets);
-    let watch = could_come_back(&owners);
-    let mut processes: Vec<(Rc<Owner>, Option<signal::Process>)> = Vec::new();
-    for owner in owners {
-        let process = signal::open(owner.pid, &keys)?;
-        process.as_ref().map_or(Ok(()), |process| process.signal(signal))?;
-        processes.push((owner, process));
-    }
-    while table(query)?.iter().any(|key| keys.contains(key)) {
+    let watch = could_come_back(&owners, &ancestors);
+    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, processes: Vec::new() };
+    owners.into_iter().try_for_each(|owner| signaller.send(owner))?;
+    while table(query)?.iter().any(|key| signaller.keys.contains(key)) {
         let left =
             deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             break;
         }
-        if !wait(&processes, left) {
-            signal_newcomers(query, &keys, signal, &mut processes)?;
+        if !signaller.wait(left) {
+            signaller.send_to_newcomers(query)?;
         }
     }
+    let Signaller { keys, processes, .. } = signaller;
     let bound = bound_now(query, &keys, watch)?;
     let again = bound.iter().any(|socket| !keys.contains(&socket.key));
     let fate = |process: Option<signal::Process>| match process {
-        Some(process) if !process.has_ended() => Fate::Running,
-        _ => Fate::Ended,
+        None => Fate::Untouched,
+        Some(process) if process.has_ended() => Fate::Ended,
+        Some(_) => Fate::Running,
     };
     let processes = processes.into_iter().map(|(owner, process)| (owner, fate(process))).collect();
     Ok(Ending { processes, bound, again })
@@ -140,48 +143,64 @@ fn table(query: &Query) -> Result<Vec<u64>> {
     Ok(crate::serving(query)?.iter().map(|entry| entry.key).collect())
 }
 
-/// Waits a little for one of the processes to end. False if all of them have:
-/// then somebody else holds a socket that is still there.
-fn wait(processes: &[(Rc<Owner>, Option<signal::Process>)], left: Duration) -> bool {
-    /// A process may close its sockets long before it ends.
-    const STEP: Duration = Duration::from_millis(5);
-
-    let running: Vec<&signal::Process> = processes
-        .iter()
-        .filter_map(|(_, process)| process.as_ref())
-        .filter(|process| !process.has_ended())
-        .collect();
-    if running.is_empty() {
-        std::thread::sleep(STEP.min(left));
-        return false;
-    }
-    signal::wait_for_any(&running, STEP.min(left));
-    true
+/// Sends one signal to holders of some sockets, and remembers whom it was sent to.
+struct Signaller {
+    signal: Signal,
+    /// The sockets, sorted.
+    keys: Vec<u64>,
+    /// Of this program: never signalled.
+    ancestors: Vec<u32>,
+    /// The owners so far; without a process if there was no signal.
+    processes: Vec<(Rc<Owner>, Option<signal::Process>)>,
 }
 
-/// Signals processes that hold one of the sockets but were not there at the beginning.
-fn signal_newcomers(
-    query: &Query,
-    keys: &[u64],
-    signal: Signal,
-    processes: &mut Vec<(Rc<Owner>, Option<signal::Process>)>,
-) -> Result<()> {
-    let report = crate::list(query)?;
-    let held: Vec<Socket> =
-        report.sockets.into_iter().filter(|socket| keys.contains(&socket.key)).collect();
-    let known: HashSet<u32> = processes.iter().map(|(owner, _)| owner.pid).collect();
-    for owner in owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid)) {
-        let process = signal::open(owner.pid, keys)?;
-        process.as_ref().map_or(Ok(()), |process| process.signal(signal))?;
-        processes.push((owner, process));
+impl Signaller {
+    /// Signals an owner that still holds one of the sockets and may be ended.
+    fn send(&mut self, owner: Rc<Owner>) -> Result<()> {
+        let mut process = None;
+        if protection(owner.pid, &self.ancestors).is_none() {
+            process = signal::open(owner.pid, &self.keys)?;
+        }
+        if let Some(process) = &process {
+            process.signal(self.signal)?;
+        }
+        self.processes.push((owner, process));
+        Ok(())
     }
-    Ok(())
+
+    /// Signals processes that hold one of the sockets but were not there at the beginning.
+    fn send_to_newcomers(&mut self, query: &Query) -> Result<()> {
+        let mut held = crate::list(query)?.sockets;
+        held.retain(|socket| self.keys.contains(&socket.key));
+        let known: HashSet<u32> = self.processes.iter().map(|(owner, _)| owner.pid).collect();
+        let mut new = owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid));
+        new.try_for_each(|owner| self.send(owner))
+    }
+
+    /// Waits a little for one of the processes to end. False if all of them have:
+    /// then somebody else holds a socket that is still there.
+    fn wait(&self, left: Duration) -> bool {
+        /// A process may close its sockets long before it ends.
+        const STEP: Duration = Duration::from_millis(5);
+
+        let running: Vec<&signal::Process> = self
+            .processes
+            .iter()
+            .filter_map(|(_, process)| process.as_ref())
+            .filter(|process| !process.has_ended())
+            .collect();
+        if running.is_empty() {
+            std::thread::sleep(STEP.min(left));
+            return false;
+        }
+        signal::wait_for_any(&running, STEP.min(left));
+        true
+    }
 }
 
 /// Whether somebody may start one of the owners again: a service manager, or a
 /// parent that is not above this program.
-fn could_come_back(owners: &[Rc<Owner>]) -> bool {
-    let above = ancestry(std::process::id(), os::parent);
+fn could_come_back(owners: &[Rc<Owner>], above: &[u32]) -> bool {
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     owners.iter().any(|owner| {
         let outside =
@@ -210,5 +229,28 @@ fn bound_now(query: &Query, keys: &[u64], watch: bool) -> Result<Vec<Socket>> {
             return Ok(bound);
         }
         std::thread::sleep(STEP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn this_process_is_not_signalled_whoever_asks() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let port = listener.local_addr().expect("an address").port();
+        let selectors = vec![port.to_string().parse().expect("a selector")];
+        let query = Query { selectors, serving: true, ..Query::default() };
+        let report = crate::list(&query).expect("a list");
+        assert!(matches!(refusal(&report), Some(Refusal::Protected(_, "this program itself"))));
+        // Without asking first, too: a signal would end this test.
+        let ending = end(&query, &report.sockets, Signal::SIGTERM, Duration::from_millis(20))
+            .expect("nothing to fail");
+        let fates: Vec<_> =
+            ending.processes.iter().map(|(owner, fate)| (owner.pid, *fate)).collect();
+        assert_eq!(fates, [(std::process::id(), Fate::Untouched)]);
+        assert!(!ending.bound.is_empty() && !ending.again);
     }
 }

@@ -44,6 +44,7 @@ mod tables;
 pub mod wait;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -268,6 +269,20 @@ pub struct Report {
     pub undecided: bool,
 }
 
+impl Report {
+    /// Whether nothing was found, but not everything that could match was seen:
+    /// then "none" would be a guess.
+    pub fn cannot_tell(&self) -> bool {
+        self.sockets.is_empty() && (self.hidden > 0 || self.undecided)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (PID {})", self.name, self.pid)
+    }
+}
+
 /// Lists the sockets that `query` chooses, with every visible owner of each.
 ///
 /// TCP that is bound without listening is listed where a port or everything is
@@ -287,7 +302,6 @@ pub fn list(query: &Query) -> Result<Report> {
     })?;
     let unread = snapshot.unread;
     let mut report = join(snapshot);
-    report.hidden = 0;
     report.sockets.retain(|socket| {
         let chosen = choose(query, socket);
         report.hidden += usize::from(chosen != Choice::No && lacks_owner(socket));
@@ -483,5 +497,24 @@ fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
         namespace: None,
         owners,
         key: entry.key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_is_not_claimed_where_something_was_not_seen() {
+        let report = |hidden, undecided| Report {
+            complete: false,
+            hidden,
+            notes: Vec::new(),
+            sockets: Vec::new(),
+            undecided,
+        };
+        assert!(report(1, false).cannot_tell());
+        assert!(report(0, true).cannot_tell());
+        assert!(!report(0, false).cannot_tell());
     }
 }

@@ -41,7 +41,7 @@ pub fn missing(
         }
         Selector::Process(name) => {
             let report = crate::list(&query)?;
-            if goal == Goal::Free && report.hidden > 0 {
+            if goal == Goal::Free && report.cannot_tell() {
                 return Err(Error::Denied {
                     doing: format!("see all sockets of processes named {name}"),
                 });

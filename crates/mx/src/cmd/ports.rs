@@ -7,7 +7,6 @@ mod wait;
 use std::net::IpAddr;
 
 use clap::Subcommand;
-
 use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -97,7 +96,7 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
     for note in &report.notes {
         out.note(note);
     }
-    if report.sockets.is_empty() && (report.hidden > 0 || report.undecided) {
+    if report.cannot_tell() {
         return Err(untold(&report));
     }
     if report.hidden > 0 {

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -179,9 +179,11 @@ impl Places {
 
     /// Removes the directories that installing made, unless something else is in them.
     fn remove_empty_directories(&self) {
-        for directory in ["shell/functions", "shell", "completions", "", ".."] {
+        let below = ["shell/functions", "shell", "completions"].map(|name| self.data.join(name));
+        let above = self.data.ancestors().take(2).map(Path::to_path_buf);
+        for directory in below.into_iter().chain(above) {
             // A directory that is not empty is not ours to empty.
-            let _ = self.data.join(directory).canonicalize().and_then(fs::remove_dir);
+            let _ = fs::remove_dir(directory);
         }
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         ..Query::default()
     };
     let report = ports::list(&query)?;
-    if report.sockets.is_empty() && (report.hidden > 0 || report.undecided) {
+    if report.cannot_tell() {
         return Err(super::untold(&report));
     }
     if report.sockets.is_empty() {
@@ -101,47 +101,44 @@ fn parse_signal(text: &str) -> Result<Signal, Failure> {
 struct Done<'a> {
     freed: bool,
     dry_run: bool,
-    processes: Vec<Process<'a>>,
+    processes: Vec<Process>,
     /// Sockets that are still bound, or bound again.
     bound: &'a [Socket],
 }
 
 #[derive(Serialize)]
-struct Process<'a> {
+struct Process {
     pid: u32,
-    name: &'a str,
+    name: String,
     ports: Vec<u16>,
     signal: &'static str,
     /// `None` for a dry run.
     result: Option<Fate>,
 }
 
-fn plan(report: &Report, signal: Signal) -> Done<'_> {
-    let owners = report.sockets.iter().flat_map(|socket| &socket.owners);
-    let order: Vec<u32> = kill::owners(&report.sockets).iter().map(|owner| owner.pid).collect();
-    let mut processes: Vec<Process> =
-        owners.map(|owner| process(owner, &report.sockets, signal, None)).collect();
-    processes.sort_by_key(|process| order.iter().position(|pid| *pid == process.pid));
-    processes.dedup_by_key(|process| process.pid);
+fn plan(report: &Report, signal: Signal) -> Done<'static> {
+    let owners = kill::owners(&report.sockets);
+    let processes =
+        owners.iter().map(|owner| process(owner, &report.sockets, signal, None)).collect();
     Done { freed: false, dry_run: true, processes, bound: &[] }
 }
 
-fn process<'a>(
-    owner: &'a Owner,
-    sockets: &[Socket],
-    signal: Signal,
-    result: Option<Fate>,
-) -> Process<'a> {
+fn process(owner: &Owner, sockets: &[Socket], signal: Signal, result: Option<Fate>) -> Process {
     let held =
         sockets.iter().filter(|socket| socket.owners.iter().any(|other| other.pid == owner.pid));
     let mut ports: Vec<u16> = held.map(|socket| socket.port).collect();
     ports.sort_unstable();
     ports.dedup();
-    Process { pid: owner.pid, name: &owner.name, ports, signal: signal::name(signal), result }
+    Process {
+        pid: owner.pid,
+        name: owner.name.clone(),
+        ports,
+        signal: signal::name(signal),
+        result,
+    }
 }
 
 fn refused(refusal: &Refusal) -> Failure {
-    let named = |owner: &Owner| format!("{} (PID {})", owner.name, owner.pid);
     match refusal {
         Refusal::Hidden(hidden) => Failure::unable(format!(
             "cannot free the port: the owner of {} cannot be seen",
@@ -149,12 +146,11 @@ fn refused(refusal: &Refusal) -> Failure {
         ))
         .hint("nothing was signalled; sudo may see the owner"),
         Refusal::Protected(owner, what) => {
-            Failure::unable(format!("cannot free the port: {} holds it, {what}", named(owner)))
+            Failure::unable(format!("cannot free the port: {owner} holds it, {what}"))
                 .hint("nothing was signalled")
         }
         Refusal::Denied(owner) => Failure::unable(format!(
-            "cannot free the port: {} holds it, and this user may not signal it",
-            named(owner)
+            "cannot free the port: {owner} holds it, and this user may not signal it"
         ))
         .hint("nothing was signalled; sudo may"),
     }
@@ -202,20 +198,12 @@ fn finish(report: &Report, ending: &Ending, signal: Signal, out: &Out) -> Outcom
     if freed {
         return Ok(Exit::Yes);
     }
-    let who = kill::owners(&ending.bound).first().map(|owner| {
-        let service = owner
-            .service
-            .as_ref()
-            .map(|unit| format!(", of the service {unit}"))
-            .unwrap_or_default();
-        let parent = owner.parent.map(|pid| format!(", started by PID {pid}")).unwrap_or_default();
-        format!(
-            "{} (PID {}){}",
-            owner.name,
-            owner.pid,
-            if service.is_empty() { parent } else { service }
-        )
-    });
+    let who =
+        kill::owners(&ending.bound).first().map(|owner| match (&owner.service, owner.parent) {
+            (Some(unit), _) => format!("{owner}, of the service {unit}"),
+            (None, Some(parent)) => format!("{owner}, started by PID {parent}"),
+            (None, None) => owner.to_string(),
+        });
     let who = who.unwrap_or_else(|| "a process that cannot be seen".to_owned());
     let port = ending.bound[0].port;
     Err(if ending.again {
@@ -239,10 +227,11 @@ fn table(processes: &[Process]) -> Table {
             None => ("would be signalled", KEY),
             Some(Fate::Ended) => ("ended", KEY),
             Some(Fate::Running) => ("running", WARN),
+            Some(Fate::Untouched) => ("untouched", WARN),
         };
         vec![
             Cell::new(process.pid.to_string()),
-            Cell::new(process.name),
+            Cell::new(&process.name),
             Cell::new(ports.join(" ")),
             Cell::new(process.signal),
             Cell::new(result).style(style),
