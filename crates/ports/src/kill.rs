@@ -2,7 +2,7 @@
 //!
 //! Only owners of bound sockets are ever signalled, each after making sure that
 //! it still holds one and may be ended: every signal goes through
-//! [`Signaller::send`]. Nothing here asks or prints: [`refusal`] says why nothing
+//! `Signaller::send`. Nothing here asks or prints: [`refusal`] says why nothing
 //! should be touched, [`end`] does it and says what became of it.
 
 use std::collections::HashSet;
