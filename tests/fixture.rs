@@ -7,15 +7,20 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, IoSlice, Read};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
 
 /// Holds the instructions, one a line.
 const INSTRUCTIONS: &str = "MX_FIXTURE";
@@ -101,12 +106,25 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
+/// Asks again and again until the answer is right; the last one after half a minute.
+pub(crate) fn until<T>(ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask();
+        if right(&answer) || Instant::now() > end {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// The fixture itself; does nothing in an ordinary test run.
 ///
 /// - `tcp ADDRESS`, `udp ADDRESS`: bind, and listen
 /// - `v6only`: listen on `[::]` for IPv6 only
 /// - `shared ADDRESS`: listen with `SO_REUSEPORT`
 /// - `silent ADDRESS`: bind TCP without listening
+/// - `flight ADDRESS`: listen, and leave the socket on its way to another process
 /// - `connect ADDRESS`: a client; gives the port it came from
 /// - `children N`: N processes that inherit every socket so far; gives their PIDs
 /// - `heir HEX N`: the same, once, with these bytes and N times x as an argument
@@ -194,6 +212,10 @@ fn bind(kind: &str, address: &str) -> (OwnedFd, u16) {
             sockopt::set_socket_reuseport(&socket, true).expect("an option");
             listen(socket, parsed())
         }
+        "flight" => {
+            let (listener, port) = bind("tcp", address);
+            (in_flight(&listener), port)
+        }
         "silent" => {
             let socket = tcp_socket(AddressFamily::INET);
             rustix::net::bind(&socket, &parsed()).expect("a free port");
@@ -217,6 +239,18 @@ fn listen(socket: OwnedFd, address: SocketAddr) -> (OwnedFd, u16) {
     rustix::net::listen(&socket, 8).expect("a listener");
     let port = local_port(&socket);
     (socket, port)
+}
+
+/// Sends a descriptor to a socket that nobody receives from; gives what keeps it there.
+fn in_flight(descriptor: &OwnedFd) -> OwnedFd {
+    let (from, to) = UnixDatagram::pair().expect("a pair");
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let bytes = [IoSlice::new(b"x")];
+    rustix::net::sendmsg(&from, &bytes, &mut control, SendFlags::empty()).expect("sent");
+    to.into()
 }
 
 fn local_port(socket: &OwnedFd) -> u16 {

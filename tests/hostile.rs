@@ -118,7 +118,10 @@ pub(crate) fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), open).expect("a mode");
     let copy = directory.path().join("mx");
-    std::fs::copy(MX, &copy).expect("a copy");
+    // By another process: a file that this one writes could be open in a child
+    // that another test starts just now, and could then not be run.
+    let copied = Command::new("cp").args([MX.as_ref(), copy.as_os_str()]).status();
+    assert!(copied.expect("cp runs").success());
     (directory, copy)
 }
 

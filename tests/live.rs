@@ -1,11 +1,11 @@
 //! The facade of `ports` against real sockets: it sees exactly what was bound.
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use ports::{Protocol, Query, Report, Scope, Socket, State};
 
-use crate::fixture::{Fixture, free_port};
+use crate::fixture::{Fixture, free_port, until};
 
 fn list(selectors: &[String]) -> Report {
     let selectors = selectors.iter().map(|text| text.parse().expect("a selector")).collect();
@@ -182,4 +182,45 @@ fn a_connection_that_nobody_accepted_has_no_hidden_owner() {
     let waiting = report.sockets.iter().find(|socket| socket.peer.is_some()).expect("a connection");
     assert_eq!(waiting.peer.map(|peer| peer.port()), Some(client.port(0)));
     assert_eq!(report.hidden, 0, "{report:?}");
+}
+
+#[test]
+fn a_busy_port_is_explained_and_the_verdict_agrees_with_bind() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let client = TcpStream::connect(server.local_addr().expect("an address")).expect("accepted");
+    let (accepted, _) = server.accept().expect("a connection");
+    let port = client.local_addr().expect("an address").port();
+
+    let said_of = |port: u16| list(&[port.to_string()]).notes.join("\n");
+    let text = said_of(port);
+    assert!(text.contains("it is the local port of a connection to"), "{text}");
+    assert!(text.contains("no server can bind it now"), "{text}");
+    TcpListener::bind(("0.0.0.0", port)).expect_err("as was said");
+
+    // The side that closes first rests in TIME_WAIT. Here it is the client, which did not set SO_REUSEADDR.
+    close(&client, &accepted);
+    drop((client, accepted));
+    let text = until(|| said_of(port), |text| text.contains("TIME_WAIT"));
+    assert!(text.contains("no server can bind it now"), "{text}");
+    TcpListener::bind(("0.0.0.0", port)).expect_err("as was said");
+
+    // And here the server, which did, as TcpListener always does.
+    let port = server.local_addr().expect("an address").port();
+    let client = TcpStream::connect(("127.0.0.1", port)).expect("accepted");
+    let (accepted, _) = server.accept().expect("a connection");
+    close(&accepted, &client);
+    drop((client, accepted, server));
+    let text = until(|| said_of(port), |text| text.contains("TIME_WAIT"));
+    assert!(text.contains("a server can bind it only with SO_REUSEADDR"), "{text}");
+    TcpListener::bind(("0.0.0.0", port)).expect("as was said");
+}
+
+/// Closes a connection from one end first. Only to drop it would leave the
+/// order to chance: another test may start a process that has a copy for a moment.
+fn close(first: &TcpStream, second: &TcpStream) {
+    first.shutdown(Shutdown::Write).expect("open");
+    let (mut first, mut second) = (first, second);
+    assert_eq!(second.read(&mut [0]).expect("the end"), 0);
+    second.shutdown(Shutdown::Write).expect("open");
+    assert_eq!(first.read(&mut [0]).expect("the end"), 0);
 }

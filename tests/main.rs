@@ -7,6 +7,7 @@ mod fixture;
 mod hostile;
 mod kill;
 mod live;
+mod origin;
 mod terminal;
 mod tidy;
 mod wait;

@@ -146,19 +146,30 @@ pub(crate) fn directory(info: &[u8]) -> Option<String> {
     (!path.is_empty()).then_some(path)
 }
 
-/// Decodes `KERN_PROCARGS2`: the argument count, the path that was executed, padding, the arguments.
+/// The arguments in `KERN_PROCARGS2`.
 pub(crate) fn arguments(bytes: &[u8]) -> Option<Vec<String>> {
+    let (count, strings) = start_strings(bytes)?;
+    Some(strings.take(count).map(|text| String::from_utf8_lossy(text).into_owned()).collect())
+}
+
+/// The label of the launchd service that started a process or an ancestor of
+/// it, from the environment in `KERN_PROCARGS2` (`XPC_SERVICE_NAME`,
+/// launchd.plist(5)). `None` for what a user opened: a terminal, an application.
+pub(crate) fn launchd_label(bytes: &[u8]) -> Option<String> {
+    let (count, strings) = start_strings(bytes)?;
+    let label = strings.skip(count).find_map(|text| text.strip_prefix(b"XPC_SERVICE_NAME="))?;
+    let by_user = label == b"0" || label.is_empty() || label.starts_with(b"application.");
+    (!by_user).then(|| String::from_utf8_lossy(label).into_owned())
+}
+
+/// `KERN_PROCARGS2`: the argument count, the path that was executed, padding,
+/// then the arguments and the environment as strings.
+fn start_strings(bytes: &[u8]) -> Option<(usize, impl Iterator<Item = &[u8]>)> {
     let count = usize::try_from(read_u32(bytes, 0)?).ok()?;
     let rest = &bytes[4..];
     let path = rest.iter().position(|&byte| byte == 0)?;
     let padding = rest[path..].iter().position(|&byte| byte != 0)?;
-    let arguments = rest[path + padding..].split(|&byte| byte == 0);
-    Some(
-        arguments
-            .take(count)
-            .map(|argument| String::from_utf8_lossy(argument).into_owned())
-            .collect(),
-    )
+    Some((count, rest[path + padding..].split(|&byte| byte == 0)))
 }
 
 /// What both sources tell of a socket.
@@ -216,6 +227,8 @@ fn entry(pcb: &Pcb) -> Option<Entry> {
         only_v6: Some(is_v6 && pcb.version & V4 == 0),
         interface,
         uid: pcb.uid,
+        cgroup: None,
+        namespace: None,
     })
 }
 
@@ -381,6 +394,26 @@ mod tests {
         assert_eq!(arguments(&bytes), Some(vec!["node".to_owned(), "server.js".to_owned()]));
         assert_eq!(arguments(b"\x02\0\0\0/usr/bin/node"), None);
         assert_eq!(arguments(b"\x02"), None);
+    }
+
+    #[test]
+    fn the_label_of_a_service_stands_in_the_environment() {
+        let label = |environment: &[u8]| {
+            let start = [&b"\x01\0\0\0/bin/x\0\0x\0"[..], environment].concat();
+            launchd_label(&start)
+        };
+        let web = b"HOME=/\0XPC_SERVICE_NAME=homebrew.mxcl.nginx\0A=b\0";
+        assert_eq!(label(web).as_deref(), Some("homebrew.mxcl.nginx"));
+        for none in [
+            &b"XPC_SERVICE_NAME=0\0"[..],
+            b"XPC_SERVICE_NAME=application.com.apple.Terminal.1.2\0",
+            b"A=b\0",
+            b"",
+        ] {
+            assert_eq!(label(none), None);
+        }
+        // An argument is not the environment.
+        assert_eq!(launchd_label(b"\x01\0\0\0/bin/x\0XPC_SERVICE_NAME=a\0B=c\0"), None);
     }
 
     fn record(kind: u32, length: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {

@@ -34,6 +34,7 @@ const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST_DUMP: u16 = 0x1 | 0x300;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_SKV6ONLY: u16 = 11;
+const INET_DIAG_CGROUP_ID: u16 = 21;
 /// Sizes of `nlmsghdr`, `inet_diag_req_v2` and `inet_diag_msg`.
 const HEADER: usize = 16;
 const REQUEST: usize = 56;
@@ -137,7 +138,7 @@ fn decode(message: &[u8], protocol: Protocol) -> Message {
     }
 }
 
-/// Decodes an `inet_diag_msg` and the one attribute that is of use.
+/// Decodes an `inet_diag_msg` and the attributes that are of use.
 fn socket(body: &[u8], protocol: Protocol) -> Message {
     if body.len() < ANSWER {
         return Message::Broken;
@@ -155,7 +156,7 @@ fn socket(body: &[u8], protocol: Protocol) -> Message {
         SocketAddr::new(ip, port)
     };
     let local = end(4, 8);
-    let only_v6 = if local.is_ipv4() { Some(false) } else { v6_only(&body[ANSWER..]) };
+    let (v6_only, cgroup) = attributes(&body[ANSWER..]);
     let number = |at| read_u32(body, at).unwrap_or(0);
     Message::Socket(Entry {
         key: u64::from(number(68)),
@@ -163,22 +164,28 @@ fn socket(body: &[u8], protocol: Protocol) -> Message {
         state,
         local,
         peer: (!state.is_bound()).then(|| end(6, 24)),
-        only_v6,
+        only_v6: if local.is_ipv4() { Some(false) } else { v6_only },
         interface: number(40),
         uid: Some(number(64)),
+        cgroup,
+        namespace: None,
     })
 }
 
-/// The value of `INET_DIAG_SKV6ONLY` among the attributes, if it is there.
-fn v6_only(mut attributes: &[u8]) -> Option<bool> {
-    while let (Some(length), Some(kind)) = (read_u16(attributes, 0), read_u16(attributes, 2)) {
-        let attribute = attributes.get(4..usize::from(length))?;
-        if kind == INET_DIAG_SKV6ONLY {
-            return attribute.first().map(|&only| only != 0);
+/// The values of `INET_DIAG_SKV6ONLY` and `INET_DIAG_CGROUP_ID` among the attributes, if they are there.
+fn attributes(mut bytes: &[u8]) -> (Option<bool>, Option<u64>) {
+    let (mut v6_only, mut cgroup) = (None, None);
+    while let (Some(length), Some(kind)) = (read_u16(bytes, 0), read_u16(bytes, 2)) {
+        let length = usize::from(length);
+        let Some(value) = bytes.get(4..length) else { break };
+        match kind {
+            INET_DIAG_SKV6ONLY => v6_only = value.first().map(|&only| only != 0),
+            INET_DIAG_CGROUP_ID => cgroup = value.try_into().ok().map(u64::from_ne_bytes),
+            _ => {}
         }
-        attributes = attributes.get(usize::from(length).next_multiple_of(4)..)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
     }
-    None
+    (v6_only, cgroup)
 }
 
 /// The kernel's number for a state (`net/tcp_states.h`); UDP uses 1 and 7.
@@ -290,10 +297,12 @@ mod tests {
     #[test]
     fn a_datagram_of_two_sockets_and_the_end() {
         let mut bytes = listening_v6(&[5, 0, 11, 0, 1, 0, 0, 0]);
-        bytes.extend(listening_v6(&[5, 0, 8, 0, 9, 0, 0, 0, 5, 0, 11, 0, 0, 0, 0, 0]));
+        let cgroup = [&[12, 0, 21, 0][..], &0x1234u64.to_ne_bytes()].concat();
+        let second = [&[5, 0, 8, 0, 9, 0, 0, 0, 5, 0, 11, 0, 0, 0, 0, 0], &cgroup[..]].concat();
+        bytes.extend(listening_v6(&second));
         bytes.extend(message(NLMSG_DONE, &0u32.to_ne_bytes()));
         let decoded: Vec<Message> = messages(&bytes, Protocol::Tcp).collect();
-        let entry = |only_v6| {
+        let entry = |only_v6, cgroup| {
             Message::Socket(Entry {
                 key: 4711,
                 protocol: Protocol::Tcp,
@@ -303,9 +312,11 @@ mod tests {
                 only_v6: Some(only_v6),
                 interface: 3,
                 uid: Some(1000),
+                cgroup,
+                namespace: None,
             })
         };
-        assert_eq!(decoded, [entry(true), entry(false), Message::Done(0)]);
+        assert_eq!(decoded, [entry(true, None), entry(false, Some(0x1234)), Message::Done(0)]);
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! What to say of a selector that chose nothing.
+//! What to say beside the list: why a port that nobody is bound to may still be
+//! busy, and what is known of an owner beyond its name.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use sys::Result;
 
-use crate::{Query, Report, Selector, Socket, State, Want, join, os};
+use crate::free::{self, Bindable};
+use crate::{
+    Host, Namespaces, Protocol, Query, Report, Selector, Socket, State, Want, join, lacks_owner, os,
+};
 
-/// Adds a note for each selector that chose nothing, with what else uses the port.
+/// Adds a note for each selector that chose nothing, with the cause if its port is busy all the same.
 pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
     if query.selectors.is_empty() && report.sockets.is_empty() && report.hidden == 0 {
         report.notes.push(nothing(query, ""));
@@ -21,16 +26,61 @@ pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
             missing.push(selector);
         }
     }
-    let others = in_use(query, &missing)?;
+    let ports: Vec<RangeInclusive<u16>> = missing.iter().filter_map(|one| single(one)).collect();
+    let asks_why = !(ports.is_empty() || query.all || query.user.is_some());
+    let connected = if asks_why { connections(query, &ports)? } else { Vec::new() };
+    let elsewhere = if asks_why && !query.all_namespaces {
+        other_namespaces(query, &ports)?
+    } else {
+        Vec::new()
+    };
+    let whole = report.complete;
     for selector in missing {
-        let used: Vec<&Socket> = others.iter().filter(|socket| chooses(selector, socket)).collect();
         let note = nothing(query, &format!(" {selector}"));
-        report.notes.push(match why(&used) {
-            Some(why) => format!("{note}, but {why}"),
-            None => note,
-        });
+        let of = |sockets: &'_ [Socket]| -> Vec<Socket> {
+            sockets.iter().filter(|socket| chooses(selector, socket)).cloned().collect()
+        };
+        let why = if asks_why {
+            cause(query, selector, &of(&connected), &of(&elsewhere), whole)
+        } else {
+            None
+        };
+        report.notes.push(why.map_or(note.clone(), |why| format!("{note}, but {why}")));
     }
     Ok(())
+}
+
+/// Adds what is known of the owners of named ports: services of the system, and sockets without any process.
+pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
+    if crate::port_ranges(&query.selectors).is_none() {
+        return;
+    }
+    let mut notes = Vec::new();
+    for socket in &report.sockets {
+        notes.extend(socket.owners.iter().filter_map(|owner| {
+            system_service(&owner.name, socket.port).map(|what| format!("{owner} is {what}"))
+        }));
+        if all_read && lacks_owner(socket) {
+            notes.push(format!(
+                "no process that is visible from here holds {} {}: it is on its way from one process to another, \
+                 of the kernel itself, or held from outside this container",
+                socket.protocol.name(),
+                socket.port
+            ));
+        }
+    }
+    notes.dedup();
+    report.notes.append(&mut notes);
+}
+
+/// What a process of the operating system does at a port where developers do not expect it.
+fn system_service(name: &str, port: u16) -> Option<&'static str> {
+    const AIRPLAY: &str = "AirPlay Receiver of macOS, which starts again when it is ended: \
+                           System Settings, General, AirDrop & Handoff turns it off";
+    match (name, port) {
+        ("ControlCenter" | "ControlCe", 5000 | 7000) => Some(AIRPLAY),
+        _ => None,
+    }
 }
 
 fn chooses(selector: &Selector, socket: &Socket) -> bool {
@@ -55,31 +105,110 @@ fn nothing(query: &Query, target: &str) -> String {
     format!("{what}{whose} {is}{target}")
 }
 
-/// Connections that use the missing ports. A range is a question about what is
+/// The port of a selector that names one. A range is a question about what is
 /// there, only a single port one about why not.
-fn in_use(query: &Query, missing: &[&Selector]) -> Result<Vec<Socket>> {
-    let single = |selector: &&Selector| match selector {
+fn single(selector: &Selector) -> Option<RangeInclusive<u16>> {
+    match selector {
         Selector::Port { ports, .. } if ports.start() == ports.end() => Some(ports.clone()),
         _ => None,
-    };
-    let ports: Vec<RangeInclusive<u16>> = missing.iter().filter_map(single).collect();
-    if ports.is_empty() || query.all || query.user.is_some() {
-        return Ok(Vec::new());
     }
-    let want = Want {
-        protocol: query.protocol,
-        all: true,
-        silent: false,
-        ports: Some(&ports),
-        deadline: query.deadline,
-    };
-    let mut sockets = join(os::snapshot(&want)?).sockets;
+}
+
+/// Connections that use the ports.
+fn connections(query: &Query, ports: &[RangeInclusive<u16>]) -> Result<Vec<Socket>> {
+    let mut sockets = sockets(query, ports, Namespaces::Own)?;
     sockets.retain(|socket| !socket.state.is_bound());
     Ok(sockets)
 }
 
+/// What is bound to the ports in other namespaces.
+fn other_namespaces(query: &Query, ports: &[RangeInclusive<u16>]) -> Result<Vec<Socket>> {
+    let mut sockets = sockets(query, ports, Namespaces::Others)?;
+    sockets.retain(|socket| socket.state.is_bound());
+    Ok(sockets)
+}
+
+fn sockets(
+    query: &Query,
+    ports: &[RangeInclusive<u16>],
+    namespaces: Namespaces,
+) -> Result<Vec<Socket>> {
+    let want = Want {
+        protocol: query.protocol,
+        all: true,
+        silent: !query.serving,
+        ports: Some(ports),
+        namespaces,
+        deadline: None,
+    };
+    Ok(join(os::snapshot(&want)?).sockets)
+}
+
+/// Why the port of a selector is busy; `None` if nothing speaks for it.
+fn cause(
+    query: &Query,
+    selector: &Selector,
+    connected: &[Socket],
+    elsewhere: &[Socket],
+    whole: bool,
+) -> Option<String> {
+    let protocol = query.protocol.or(connected.first().map(|socket| socket.protocol));
+    let bindable = || try_to_bind(selector, protocol.unwrap_or(Protocol::Tcp));
+    if let Some(used) = in_use(connected) {
+        return Some(match bindable() {
+            Some(bindable) => format!("{used}; {}", verdict(bindable)),
+            None => used,
+        });
+    }
+    if let Some(socket) = elsewhere.first() {
+        let who = match socket.owners.first() {
+            Some(owner) => owner.to_string(),
+            None => "a process that cannot be seen".to_owned(),
+        };
+        let place = socket.namespace.as_deref().unwrap_or_default();
+        return Some(format!(
+            "{who} is bound to it in the network namespace {place}: --all-namespaces shows it"
+        ));
+    }
+    // To bind a port takes it from others for a moment: it is not done where
+    // the tables tell enough.
+    let privileged = single(selector).is_some_and(|port| *port.start() < 1024);
+    if whole && !privileged {
+        return None;
+    }
+    match bindable()? {
+        Bindable::Yes => None,
+        Bindable::Denied => {
+            Some("this user may not bind it: ports below 1024 are privileged".to_owned())
+        }
+        Bindable::Sharing | Bindable::No => {
+            Some("it cannot be bound: what holds it is not listed here".to_owned())
+        }
+    }
+}
+
+/// What a server at the selector's addresses could do; `None` if that cannot be told.
+fn try_to_bind(selector: &Selector, protocol: Protocol) -> Option<Bindable> {
+    let Selector::Port { ports, host } = selector else { return None };
+    let addresses: Vec<IpAddr> = match host {
+        Host::Any => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        Host::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Host::Address(address) => vec![*address],
+    };
+    free::bindable(&addresses, *ports.start(), protocol).ok().flatten()
+}
+
+fn verdict(bindable: Bindable) -> &'static str {
+    match bindable {
+        Bindable::Yes => "a server can bind it all the same",
+        Bindable::Sharing => "a server can bind it only with SO_REUSEADDR",
+        Bindable::No => "no server can bind it now",
+        Bindable::Denied => "this user may not bind it",
+    }
+}
+
 /// The connections that use a port, in a few words; `None` if there are none.
-fn why(used: &[&Socket]) -> Option<String> {
+fn in_use(used: &[Socket]) -> Option<String> {
     let resting = used.iter().filter(|socket| socket.state == State::TimeWait).count();
     let live: Vec<_> = used.iter().filter(|socket| socket.state != State::TimeWait).collect();
     let Some(first) = live.first() else {
@@ -99,4 +228,16 @@ fn why(used: &[&Socket]) -> Option<String> {
         more => format!(", and of {more} more connections"),
     };
     Some(format!("it is the local port of a connection{to} of {who}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::system_service;
+
+    #[test]
+    fn airplay_is_named_only_where_it_is() {
+        assert!(system_service("ControlCenter", 5000).is_some_and(|what| what.contains("AirPlay")));
+        assert_eq!(system_service("ControlCenter", 8080), None);
+        assert_eq!(system_service("python3", 5000), None);
+    }
 }

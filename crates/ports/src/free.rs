@@ -4,7 +4,7 @@
 //! address of both families at once: then any server can. Between the answer
 //! and the server somebody else may take it; nothing can prevent that.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 
@@ -79,7 +79,7 @@ fn reserve(port: u16, protocol: Protocol) -> Result<Option<(u16, Vec<OwnedFd>)>>
     for address in
         [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))]
     {
-        match bound(SocketAddr::new(address.ip(), port), protocol) {
+        match bound(SocketAddr::new(address.ip(), port), protocol, false) {
             Ok((socket, given)) => {
                 held.push(socket);
                 port = given;
@@ -96,7 +96,48 @@ fn reserve(port: u16, protocol: Protocol) -> Result<Option<(u16, Vec<OwnedFd>)>>
     Ok((!held.is_empty()).then_some((port, held)))
 }
 
-fn bound(address: SocketAddr, protocol: Protocol) -> rustix::io::Result<(OwnedFd, u16)> {
+/// Whether a server could bind a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Bindable {
+    Yes,
+    /// With `SO_REUSEADDR`, which most servers set.
+    Sharing,
+    /// Something holds it.
+    No,
+    /// Not by this user.
+    Denied,
+}
+
+/// Tries to bind a port at these addresses, and lets it go at once; `None` if
+/// this system has none of the addresses.
+pub(crate) fn bindable(
+    addresses: &[IpAddr],
+    port: u16,
+    protocol: Protocol,
+) -> rustix::io::Result<Option<Bindable>> {
+    let mut worst = None;
+    for address in addresses.iter().map(|address| SocketAddr::new(*address, port)) {
+        let one = match bound(address, protocol, false) {
+            Ok(_) => Bindable::Yes,
+            Err(Errno::ADDRINUSE) => match bound(address, protocol, true) {
+                Ok(_) => Bindable::Sharing,
+                Err(Errno::ADDRINUSE) => Bindable::No,
+                Err(errno) => return Err(errno),
+            },
+            Err(Errno::ACCESS | Errno::PERM) => Bindable::Denied,
+            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) => continue,
+            Err(errno) => return Err(errno),
+        };
+        worst = worst.max(Some(one));
+    }
+    Ok(worst)
+}
+
+fn bound(
+    address: SocketAddr,
+    protocol: Protocol,
+    sharing: bool,
+) -> rustix::io::Result<(OwnedFd, u16)> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let kind = match protocol {
         Protocol::Tcp => SocketType::STREAM,
@@ -105,6 +146,9 @@ fn bound(address: SocketAddr, protocol: Protocol) -> rustix::io::Result<(OwnedFd
     let socket = socket(family, kind, None)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    if sharing {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
     }
     bind(&socket, &address)?;
     let given = SocketAddr::try_from(getsockname(&socket)?)?;

@@ -13,7 +13,8 @@ use serde::Serialize;
 use sys::Result;
 use sys::signal::Signal;
 
-use crate::{Owner, Query, Report, Socket, os, signal};
+use crate::os::{self, signal};
+use crate::{Owner, Query, Report, Socket};
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
-    let ancestors = ancestry(std::process::id(), os::parent);
+    let ancestors = ancestry(std::process::id(), parent);
     owners(&report.sockets).into_iter().find_map(|owner| match protection(owner.pid, &ancestors) {
         Some(what) => Some(Refusal::Protected(owner, what)),
         None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
@@ -93,7 +94,7 @@ fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
 /// its parent started again, is signalled too. `query` finds the sockets.
 pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -> Result<Ending> {
     let deadline = Instant::now().checked_add(grace);
-    let ancestors = ancestry(std::process::id(), os::parent);
+    let ancestors = ancestry(std::process::id(), parent);
     let owners = owners(sockets);
     let watch = could_come_back(&owners, &ancestors);
     let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, processes: Vec::new() };
@@ -108,6 +109,7 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
             signaller.send_to_newcomers(query)?;
         }
     }
+    signaller.wait_for_ends();
     let Signaller { keys, processes, .. } = signaller;
     let bound = bound_now(query, &keys, watch)?;
     let again = bound.iter().any(|socket| !keys.contains(&socket.key));
@@ -118,6 +120,10 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     };
     let processes = processes.into_iter().map(|(owner, process)| (owner, fate(process))).collect();
     Ok(Ending { processes, bound, again })
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    os::ancestor(pid).map(|process| process.parent)
 }
 
 /// The PIDs above `pid`, nearest first.
@@ -175,6 +181,18 @@ impl Signaller {
         let known: HashSet<u32> = self.processes.iter().map(|(owner, _)| owner.pid).collect();
         let mut new = owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid));
         new.try_for_each(|owner| self.send(owner))
+    }
+
+    /// Gives processes that have closed their sockets time to end: most do so
+    /// in their last moment.
+    fn wait_for_ends(&self) {
+        const TIME: Duration = Duration::from_millis(20);
+
+        let deadline = Instant::now() + TIME;
+        for process in self.processes.iter().filter_map(|(_, process)| process.as_ref()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            signal::wait_for_any(&[process], left);
+        }
     }
 
     /// Waits a little for one of the processes to end. False if all of them have:

@@ -26,8 +26,8 @@ mod diag;
 mod explain;
 pub mod free;
 pub mod kill;
-#[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(target_os = "macos", path = "macos.rs")]
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(target_os = "macos", path = "macos/mod.rs")]
 mod os;
 #[cfg_attr(
     not(any(target_os = "linux", test)),
@@ -35,15 +35,10 @@ mod os;
 )]
 mod procfs;
 mod selector;
-#[cfg_attr(target_os = "linux", path = "linux_signal.rs")]
-#[cfg_attr(target_os = "macos", path = "macos_signal.rs")]
-mod signal;
-#[cfg(target_os = "linux")]
-#[path = "linux_tables.rs"]
-mod tables;
+mod supervisor;
 pub mod wait;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -173,7 +168,7 @@ pub struct Socket {
     pub uid: Option<u32>,
     /// The name of `uid`.
     pub user: Option<String>,
-    /// The network namespace, if it is not the caller's.
+    /// The network namespace, if it is not the caller's: its name, else its number.
     pub namespace: Option<String>,
     /// Every process that holds it, by PID. Empty if none could be seen.
     pub owners: Vec<Rc<Owner>>,
@@ -213,11 +208,14 @@ pub struct Owner {
     pub started: Option<Timestamp>,
     /// Seconds since `started`.
     pub age: Option<u64>,
-    /// The service that runs it: a unit of systemd.
+    /// What runs it and may start it again: a unit of systemd, a label of
+    /// launchd, or a supervisor among its ancestors.
     pub service: Option<String>,
     /// The container that it runs in.
     pub container: Option<Container>,
-    /// Whether the process was seen to hold the socket.
+    /// Whether the process was seen to hold the socket. If not, it is one of
+    /// those that may: they run in the cgroup that the socket was made in, and
+    /// this user may not look into them.
     pub certain: bool,
 }
 
@@ -247,8 +245,8 @@ pub struct Query {
     pub serving: bool,
     /// Only sockets that belong to this user id.
     pub user: Option<u32>,
-    /// When to stop looking for owners; the sockets are listed in any case.
-    pub deadline: Option<Instant>,
+    /// Sockets of every visible network namespace, not only the caller's.
+    pub all_namespaces: bool,
 }
 
 /// The answer to a [`Query`].
@@ -298,9 +296,11 @@ pub fn list(query: &Query) -> Result<Report> {
         all: query.all,
         silent: query.all || (by_port && !query.serving),
         ports: ports.as_deref(),
-        deadline: query.deadline,
+        namespaces: if query.all_namespaces { Namespaces::All } else { Namespaces::Own },
+        deadline: None,
     })?;
-    let unread = snapshot.unread;
+    let unread = snapshot.unread.len();
+    let all_read = snapshot.complete && unread == 0;
     let mut report = join(snapshot);
     report.sockets.retain(|socket| {
         let chosen = choose(query, socket);
@@ -315,10 +315,54 @@ pub fn list(query: &Query) -> Result<Report> {
         report.notes.push(format!("processes that could not be read: {unread}"));
     }
     report.sockets.sort_by_cached_key(|socket| {
-        (socket.port, socket.protocol, socket.address, socket.state, socket.peer)
+        let place = (socket.namespace.clone(), socket.port, socket.protocol, socket.address);
+        (place, socket.state, socket.peer)
     });
+    explain::found(query, &mut report, all_read);
     explain::missing(query, &mut report)?;
     Ok(report)
+}
+
+/// A port that something serves.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The local port.
+    pub port: u16,
+    /// Names and process ids of those who hold it, as far as known.
+    pub holders: Vec<(String, u32)>,
+}
+
+/// Every port that something serves, by number, with the names that can be had until `deadline`.
+///
+/// Quicker than [`list`], and less certain: where all processes of the cgroup
+/// that a socket was made in have one name, it is taken for theirs.
+pub fn served(deadline: Instant) -> Result<Vec<Served>> {
+    let snapshot = os::snapshot(&Want {
+        protocol: None,
+        all: false,
+        silent: false,
+        ports: None,
+        namespaces: Namespaces::Own,
+        deadline: Some(deadline),
+    })?;
+    let mut served: BTreeMap<u16, Vec<(String, u32)>> = BTreeMap::new();
+    let ports: HashMap<u64, u16> =
+        snapshot.entries.iter().map(|entry| (entry.key, entry.local.port())).collect();
+    for port in ports.values() {
+        served.entry(*port).or_default();
+    }
+    for (key, owner) in snapshot.holds {
+        let owner = &snapshot.owners[owner];
+        if let Some(holders) = ports.get(&key).and_then(|port| served.get_mut(port)) {
+            holders.push((owner.name.clone(), owner.pid));
+        }
+    }
+    let served = served.into_iter().map(|(port, mut holders)| {
+        holders.sort_unstable();
+        holders.dedup();
+        Served { port, holders }
+    });
+    Ok(served.collect())
 }
 
 /// What serves the ports of a query, or any port if it names none.
@@ -329,6 +373,7 @@ fn serving(query: &Query) -> Result<Vec<Entry>> {
         all: false,
         silent: false,
         ports: ports.as_deref(),
+        namespaces: Namespaces::Own,
         deadline: None,
     })
 }
@@ -341,7 +386,18 @@ struct Want<'a> {
     silent: bool,
     /// Only these local ports; every port if `None`.
     ports: Option<&'a [RangeInclusive<u16>]>,
+    namespaces: Namespaces,
+    /// When to stop looking for owners; they are then only needed by name.
     deadline: Option<Instant>,
+}
+
+/// Network namespaces. A system without them has only its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Namespaces {
+    Own,
+    All,
+    /// All but this process's own.
+    Others,
 }
 
 impl Want<'_> {
@@ -372,19 +428,31 @@ struct Entry {
     /// Interface index, 0 for none.
     interface: u32,
     uid: Option<u32>,
+    /// The cgroup that it was made in: the inode of its directory.
+    cgroup: Option<u64>,
+    /// Index into [`Snapshot::namespaces`] if it is not this process's own.
+    namespace: Option<usize>,
+}
+
+/// Another network namespace.
+struct Namespace {
+    name: String,
+    /// Names of the interfaces that its sockets are bound to, by index.
+    interfaces: Vec<(u32, String)>,
 }
 
 /// What a system told at one moment.
 #[derive(Default)]
 struct Snapshot {
     entries: Vec<Entry>,
+    namespaces: Vec<Namespace>,
     owners: Vec<Owner>,
     /// Socket key and index into `owners`, a pair for each holder.
     holds: Vec<(u64, usize)>,
     /// Whether the sockets are all there, and owners were looked for to the end.
     complete: bool,
     /// Processes that may not be read.
-    unread: usize,
+    unread: Vec<u32>,
     notes: Vec<String>,
 }
 
@@ -434,13 +502,14 @@ fn choose(query: &Query, socket: &Socket) -> Choice {
     choice
 }
 
-/// Whether some process must hold `socket`, but none was seen.
+/// Whether some process must hold `socket`, but none was seen to.
 fn lacks_owner(socket: &Socket) -> bool {
-    socket.owners.is_empty() && !socket.is_held_by_kernel()
+    !socket.owners.iter().any(|owner| owner.certain) && !socket.is_held_by_kernel()
 }
 
-/// Joins entries and owners, and gives users their names.
-fn join(snapshot: Snapshot) -> Report {
+/// Joins entries and owners, and gives users and supervisors their names.
+fn join(mut snapshot: Snapshot) -> Report {
+    supervisor::add(&mut snapshot.owners);
     let mut users = HashMap::new();
     let mut user = |uid: u32| users.entry(uid).or_insert_with(|| sys::user::name(uid)).clone();
     let owners: Vec<Rc<Owner>> = snapshot
@@ -462,7 +531,8 @@ fn join(snapshot: Snapshot) -> Report {
             let mut owners = holders.remove(&entry.key).unwrap_or_default();
             owners.sort_by_key(|owner| owner.pid);
             owners.dedup_by_key(|owner| owner.pid);
-            Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, owners) }
+            let namespace = entry.namespace.map(|index| &snapshot.namespaces[index]);
+            Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, namespace, owners) }
         })
         .collect();
     Report {
@@ -474,10 +544,17 @@ fn join(snapshot: Snapshot) -> Report {
     }
 }
 
-fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
+fn socket(entry: &Entry, namespace: Option<&Namespace>, owners: Vec<Rc<Owner>>) -> Socket {
     let wildcard_v6 = entry.local.is_ipv6() && entry.local.ip().is_unspecified();
     let address = entry.local.ip().to_canonical();
-    let interface = (entry.interface != 0).then(|| os::interface_name(entry.interface)).flatten();
+    let interface = match namespace {
+        _ if entry.interface == 0 => None,
+        None => os::interface_name(entry.interface),
+        Some(other) => {
+            let mut names = other.interfaces.iter();
+            names.find(|(index, _)| *index == entry.interface).map(|(_, name)| name.clone())
+        }
+    };
     Socket {
         protocol: entry.protocol,
         address,
@@ -494,7 +571,7 @@ fn socket(entry: &Entry, owners: Vec<Rc<Owner>>) -> Socket {
         peer: entry.peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port())),
         uid: entry.uid,
         user: None,
-        namespace: None,
+        namespace: namespace.map(|namespace| namespace.name.clone()),
         owners,
         key: entry.key,
     }

@@ -69,11 +69,21 @@ pub(crate) fn unit(bytes: &[u8]) -> Option<String> {
 
 /// The inode in a link such as `socket:[12345]` from `/proc/PID/fd`.
 pub(crate) fn socket_inode(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    number_in(link, b"socket:[")
+}
+
+/// The number between `prefix` and a closing bracket. Faster than by way of text: it is called for every descriptor.
+fn number_in(link: &[u8], prefix: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(prefix)?.strip_suffix(b"]")?;
     digits.iter().try_fold(0u64, |number, &byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// The inode in a link such as `net:[4026531840]` from `/proc/PID/ns`.
+pub(crate) fn namespace_inode(link: &[u8]) -> Option<u64> {
+    number_in(link, b"net:[")
 }
 
 /// Parses one line of `/proc/net/{tcp,tcp6,udp,udp6}`; `None` for the heading.
@@ -96,6 +106,8 @@ pub(crate) fn net_line(line: &str, protocol: Protocol) -> Option<Entry> {
         only_v6: local.is_ipv4().then_some(false),
         interface: 0,
         uid: Some(uid),
+        cgroup: None,
+        namespace: None,
     })
 }
 
@@ -195,6 +207,8 @@ mod tests {
             assert_eq!(socket_inode(other.as_bytes()), None, "{other}");
         }
         assert_eq!(socket_inode(b"socket:[99999999999999999999999]"), None);
+        assert_eq!(namespace_inode(b"net:[4026531840]"), Some(4_026_531_840));
+        assert_eq!(namespace_inode(b"mnt:[4026531841]"), None);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn missing(
         Selector::Port { .. } => {
             let entries = crate::serving(&query)?;
             let mut sockets: Vec<Socket> =
-                entries.iter().map(|entry| crate::socket(entry, Vec::new())).collect();
+                entries.iter().map(|entry| crate::socket(entry, None, Vec::new())).collect();
             sockets.retain(|socket| selector.matches_socket(socket) == Some(true));
             sockets
         }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use ports::{Query, Report, Selector};
+use ports::{Selector, Served};
 
 use crate::exit::{Exit, Outcome};
 use crate::out::{self, Out};
 
-/// How long owners are looked for; ports are printed in any case.
-const BUDGET: Duration = Duration::from_millis(80);
-
 #[derive(clap::Args)]
 pub(crate) struct CompleteArgs {
     noun: Noun,
+    /// How long to look for owners; ports are printed in any case
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "80ms")]
+    within: Duration,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -25,38 +25,31 @@ enum Noun {
 /// with `:` and `\` of the value escaped, as zsh's `_describe` takes it.
 pub(crate) fn complete(args: &CompleteArgs, out: &Out) -> Outcome {
     let lines = match args.noun {
-        Noun::Ports => {
-            let deadline = Some(Instant::now() + BUDGET);
-            ports_lines(&ports::list(&Query { deadline, ..Query::default() })?)
-        }
+        Noun::Ports => ports_lines(&ports::served(Instant::now() + args.within)?),
     };
     out.text(&lines.concat())?;
     Ok(Exit::found(!lines.is_empty()))
 }
 
-fn ports_lines(report: &Report) -> Vec<String> {
-    let mut holders: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+fn ports_lines(served: &[Served]) -> Vec<String> {
     let mut ports: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
-    for socket in &report.sockets {
-        let names = holders.entry(socket.port).or_default();
-        for owner in &socket.owners {
-            names.push(format!("{} ({})", owner.name, owner.pid));
-            ports.entry(&owner.name).or_default().push(socket.port);
+    let mut lines = Vec::new();
+    for Served { port, holders } in served {
+        let names: Vec<String> =
+            holders.iter().map(|(name, pid)| format!("{name} ({pid})")).collect();
+        let names = if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
+        lines.push(line("ports", &port.to_string(), &names));
+        for (name, _) in holders {
+            ports.entry(name).or_default().push(*port);
         }
     }
-    let by_port = holders.into_iter().map(|(port, mut names)| {
-        names.sort();
-        names.dedup();
-        let names = if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
-        line("ports", &port.to_string(), &names)
-    });
-    let by_name = ports.into_iter().filter_map(|(name, mut ports)| {
+    lines.extend(ports.into_iter().filter_map(|(name, mut ports)| {
         let words = Selector::for_process(&out::printable(name))?;
         ports.dedup();
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
         Some(line("processes", &words, &ports.join(", ")))
-    });
-    by_port.chain(by_name).collect()
+    }));
+    lines
 }
 
 fn line(group: &str, value: &str, description: &str) -> String {

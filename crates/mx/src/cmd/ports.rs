@@ -6,6 +6,7 @@ mod wait;
 
 use std::net::IpAddr;
 
+use anstyle::Style;
 use clap::Subcommand;
 use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
@@ -24,7 +25,9 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// (http://localhost:3000/x), or a process name, which may hold * and ?.
 ///
 /// In ADDRESS, * is every address of IPv4 and IPv6, 0.0.0.0 every one of IPv4,
-/// [::] every one of IPv6.
+/// [::] every one of IPv6. FROM is the service that runs the process, or else
+/// its working directory. A ? behind a PID marks a process that may hold the
+/// socket but cannot be looked into.
 ///
 /// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
 /// be told.
@@ -44,6 +47,9 @@ pub(crate) struct PortsArgs {
     /// Only sockets of this user, a name or a number
     #[arg(long, value_name = "USER", value_parser = user, value_hint = clap::ValueHint::Username)]
     user: Option<u32>,
+    /// Sockets of other network namespaces too, as those of containers
+    #[arg(long)]
+    all_namespaces: bool,
 }
 
 #[derive(clap::Args)]
@@ -89,10 +95,11 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
         protocol: args.protocol.only(),
         all: args.all,
         user: args.user,
+        all_namespaces: args.all_namespaces,
         ..Query::default()
     };
     let report = ports::list(&query)?;
-    out.document("mx.ports/1", &report, || table(&report.sockets, query.all))?;
+    out.document("mx.ports/1", &report, || table(&report.sockets, &query))?;
     for note in &report.notes {
         out.note(note);
     }
@@ -160,14 +167,18 @@ fn count_processes(number: usize) -> String {
     if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
 }
 
-fn table(sockets: &[Socket], all: bool) -> Table {
+fn table(sockets: &[Socket], query: &Query) -> Table {
     let column = |heading, align| Column { heading, align };
-    let mut columns = vec![
+    let mut columns = Vec::new();
+    if query.all_namespaces {
+        columns.push(column("NAMESPACE", Align::Left));
+    }
+    columns.extend([
         column("PROTO", Align::Left),
         column("ADDRESS", Align::Left),
         column("PORT", Align::Right),
-    ];
-    if all {
+    ]);
+    if query.all {
         columns.extend([column("STATE", Align::Left), column("PEER", Align::Left)]);
     }
     columns.extend([
@@ -175,6 +186,7 @@ fn table(sockets: &[Socket], all: bool) -> Table {
         column("PROCESS", Align::Left),
         column("USER", Align::Left),
         column("AGE", Align::Right),
+        column("FROM", Align::Left),
         column("COMMAND", Align::Left),
     ]);
     let mut rows = Vec::new();
@@ -185,43 +197,70 @@ fn table(sockets: &[Socket], all: bool) -> Table {
         for owner in holders.chain(unknown) {
             // Sockets of one process that share a port (SO_REUSEPORT) are one row.
             let pid = owner.map(|owner| owner.pid);
-            let place = (socket.protocol, address(socket), socket.port, socket.state, socket.peer);
-            if pid.is_none() || shown.insert((place, pid)) {
-                rows.push(row(socket, owner, all));
+            let place = (&socket.namespace, socket.protocol, address(socket), socket.port);
+            if pid.is_none() || shown.insert((place, socket.state, socket.peer, pid)) {
+                rows.push(row(socket, owner, query));
             }
         }
     }
     Table { columns, rows }
 }
 
-fn row(socket: &Socket, owner: Option<&Owner>, all: bool) -> Vec<Cell> {
+fn row(socket: &Socket, owner: Option<&Owner>, query: &Query) -> Vec<Cell> {
     let exposed = if socket.scope == Scope::Loopback { DIM } else { WARN };
-    let mut row = vec![
+    let mut row = Vec::new();
+    if query.all_namespaces {
+        row.push(Cell::new(socket.namespace.as_deref().unwrap_or_default()));
+    }
+    row.extend([
         Cell::new(socket.protocol.name()),
         Cell::new(address(socket)).style(exposed),
         Cell::new(socket.port.to_string()).style(KEY),
-    ];
-    if all {
+    ]);
+    if query.all {
         row.push(Cell::new(socket.state.name()));
         row.push(Cell::new(socket.peer.map(|peer| peer.to_string()).unwrap_or_default()));
     }
     match owner {
-        Some(owner) => row.extend([
-            Cell::new(owner.pid.to_string()),
-            Cell::new(&owner.name),
-            Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
-            Cell::new(owner.age.map(age).unwrap_or_default()),
-            Cell::new(owner.command.join(" ")).style(DIM),
-        ]),
+        Some(owner) => {
+            // One of those that may hold it is marked, with and without colour.
+            let (mark, style) = if owner.certain { ("", Style::new()) } else { ("?", WARN) };
+            row.extend([
+                Cell::new(format!("{}{mark}", owner.pid)).style(style),
+                Cell::new(format!("{}{mark}", owner.name)).style(style),
+                Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
+                Cell::new(owner.age.map(age).unwrap_or_default()),
+                Cell::new(origin(owner)),
+                Cell::new(owner.command.join(" ")).style(DIM),
+            ]);
+        }
         None => row.extend([
             Cell::new("?").style(WARN),
             Cell::new("?").style(WARN),
             Cell::new(user_name(socket.user.as_deref(), socket.uid)),
             Cell::new(""),
             Cell::new(""),
+            Cell::new(""),
         ]),
     }
     row
+}
+
+/// Who started a process, or where: its service, else its directory, `~` standing for the user's own.
+fn origin(owner: &Owner) -> String {
+    if let Some(service) = &owner.service {
+        return service.clone();
+    }
+    let Some(directory) = owner.cwd.as_deref().filter(|directory| *directory != "/") else {
+        return String::new();
+    };
+    let home = std::env::var("HOME").unwrap_or_default();
+    match directory.strip_prefix(home.trim_end_matches('/')) {
+        Some(below) if home.len() > 1 && (below.is_empty() || below.starts_with('/')) => {
+            format!("~{below}")
+        }
+        _ => directory.to_owned(),
+    }
 }
 
 /// `*` for every address of both families; IPv6 in brackets; `%` and the interface.

@@ -20,8 +20,8 @@ pub(crate) struct Process {
 
 /// Opens a process and makes sure that it holds one of the sockets; `None` if it does not, or has ended.
 pub(crate) fn open(pid: u32, keys: &[u64]) -> Result<Option<Process>> {
-    let started = super::os::started(pid);
-    let holds = started.is_some() && super::os::holds(pid, keys)?;
+    let started = super::started(pid);
+    let holds = started.is_some() && super::holds(pid, keys)?;
     Ok(holds.then_some(Process { pid, started }))
 }
 
@@ -46,7 +46,7 @@ impl Process {
 
     /// Whether the process has ended.
     pub(crate) fn has_ended(&self) -> bool {
-        super::os::started(self.pid) != self.started
+        super::started(self.pid) != self.started
     }
 }
 

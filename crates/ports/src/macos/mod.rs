@@ -6,6 +6,8 @@
 
 #![expect(unsafe_code, reason = "libproc and sysctl are C functions")]
 
+pub(crate) mod signal;
+
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
@@ -16,7 +18,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sys::{Error, Result};
 
-use crate::{Entry, Owner, Protocol, Snapshot, Want, darwin};
+use crate::supervisor::Ancestor;
+use crate::{Entry, Namespaces, Owner, Protocol, Snapshot, Want, darwin};
 
 // `sys/proc_info.h`; the crate libc has only some of them.
 const PROC_ALL_PIDS: u32 = 1;
@@ -30,6 +33,9 @@ const PROC_PIDFILEPORTSOCKETINFO: c_int = 3;
 /// The sockets and their holders.
 pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
     let mut snapshot = Snapshot { complete: true, ..Snapshot::default() };
+    if want.namespaces == Namespaces::Others {
+        return Ok(snapshot);
+    }
     let mut known: HashMap<u64, usize> = HashMap::new();
     for pid in pids()? {
         if want.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -39,7 +45,7 @@ pub(crate) fn snapshot(want: &Want) -> Result<Snapshot> {
         match sockets(pid) {
             Ok(entries) => add_process(pid, entries, want, &mut snapshot, &mut known),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-            Err(_) => snapshot.unread += 1,
+            Err(_) => snapshot.unread.push(pid.unsigned_abs()),
         }
     }
     for protocol in [Protocol::Tcp, Protocol::Udp] {
@@ -97,9 +103,16 @@ fn number(name: &CStr) -> Option<c_int> {
     (read == 0 && length == size_of::<c_int>()).then_some(value)
 }
 
-/// The parent of a process.
-pub(crate) fn parent(pid: u32) -> Option<u32> {
-    basics(c_int::try_from(pid).ok()?).map(|process| process.parent)
+/// The name and parent of a process.
+pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
+    let process = basics(c_int::try_from(pid).ok()?)?;
+    Some(Ancestor { name: process.name, parent: process.parent })
+}
+
+/// The arguments of a process; empty if they cannot be read.
+pub(crate) fn command(pid: u32) -> Vec<String> {
+    let start = c_int::try_from(pid).ok().and_then(started_with);
+    start.and_then(|bytes| darwin::arguments(&bytes)).unwrap_or_default()
 }
 
 /// When a process started; `None` if it has ended.
@@ -220,10 +233,11 @@ fn process(pid: c_int) -> Option<Owner> {
     let process = basics(pid)?;
     let mut directory = vec![0u8; darwin::DIRECTORY_INFO];
     let started = Timestamp::from_second(process.start).ok();
+    let start = started_with(pid).unwrap_or_default();
     Some(Owner {
         pid: u32::try_from(pid).ok()?,
         name: process.name,
-        command: arguments(pid).unwrap_or_default(),
+        command: darwin::arguments(&start).unwrap_or_default(),
         exe: executable(pid),
         cwd: fill(pid, PROC_PIDVNODEPATHINFO, &mut directory).and_then(darwin::directory),
         uid: process.uid,
@@ -232,7 +246,7 @@ fn process(pid: c_int) -> Option<Owner> {
         started,
         age: started
             .and_then(|start| u64::try_from(Timestamp::now().duration_since(start).as_secs()).ok()),
-        service: None,
+        service: darwin::launchd_label(&start),
         container: None,
         certain: true,
     })
@@ -264,7 +278,8 @@ fn executable(pid: c_int) -> Option<String> {
     (!path.is_empty()).then(|| String::from_utf8_lossy(path).into_owned())
 }
 
-fn arguments(pid: c_int) -> Option<Vec<String>> {
+/// What a process was started with: `KERN_PROCARGS2`.
+fn started_with(pid: c_int) -> Option<Vec<u8>> {
     let mut name = [libc::CTL_KERN, libc::KERN_PROCARGS2, pid];
     let mut length = 0;
     // SAFETY: the name has three parts; without a buffer only the length is written.
@@ -287,7 +302,7 @@ fn arguments(pid: c_int) -> Option<Vec<String>> {
         )
     };
     bytes.truncate(length);
-    (read == 0).then(|| darwin::arguments(&bytes)).flatten()
+    (read == 0).then_some(bytes)
 }
 
 /// Every user's sockets. The list may grow between asking for its size and reading it.

@@ -12,7 +12,7 @@ use crate::diag::{self, Family, Message};
 use crate::{Entry, Protocol, Want, procfs};
 
 /// Whether the kernel can list TCP that is bound without listening: Linux 6.8 and later.
-pub(crate) fn lists_silent() -> bool {
+pub(super) fn lists_silent() -> bool {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy();
     let mut numbers = release.split(['.', '-']).map(|text| text.parse::<u32>().unwrap_or(u32::MAX));
@@ -20,32 +20,41 @@ pub(crate) fn lists_silent() -> bool {
 }
 
 /// The kernel's tables of sockets.
-pub(crate) const TABLES: [(Protocol, Family); 4] = [
+pub(super) const TABLES: [(Protocol, Family); 4] = [
     (Protocol::Tcp, Family::V4),
     (Protocol::Tcp, Family::V6),
     (Protocol::Udp, Family::V4),
     (Protocol::Udp, Family::V6),
 ];
 
-/// All wanted sockets of both families.
-pub(crate) fn sockets(want: &Want, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+/// All wanted sockets of both families; `directory` has the same as files.
+pub(super) fn sockets(
+    directory: &str,
+    want: &Want,
+    entries: &mut Vec<Entry>,
+    notes: &mut Vec<String>,
+) -> Result<()> {
     let mut refused = None;
-    for (protocol, family) in TABLES {
-        if want.protocol.is_none_or(|only| only == protocol) {
-            refused = table(family, protocol, want, &mut entries)?.or(refused);
-        }
+    for (protocol, family) in wanted(want) {
+        refused = table(directory, family, protocol, want, entries)?.or(refused);
     }
     if let Some(why) = refused {
         notes.push(format!(
             "netlink is not available ({why}): read from /proc/net, which leaves out bound sockets that do not listen"
         ));
     }
-    Ok(entries)
+    Ok(())
 }
 
-/// One table, from netlink or else from `/proc/net`; then with the reason why not from netlink.
-pub(crate) fn table(
+/// The tables of the wanted protocol.
+pub(super) fn wanted(want: &Want) -> impl Iterator<Item = (Protocol, Family)> {
+    let only = want.protocol;
+    TABLES.into_iter().filter(move |(protocol, _)| only.is_none_or(|only| only == *protocol))
+}
+
+/// One table, from netlink or else from a file; then with the reason why not from netlink.
+pub(super) fn table(
+    directory: &str,
     family: Family,
     protocol: Protocol,
     want: &Want,
@@ -54,12 +63,15 @@ pub(crate) fn table(
     let before = entries.len();
     let Err(why) = dump(family, protocol, want, entries) else { return Ok(None) };
     entries.truncate(before);
-    proc_net(family, protocol, want, entries, &why)?;
+    file(directory, family, protocol, want, entries).map_err(|error| Error::Unsupported {
+        doing: "list sockets".to_owned(),
+        why: format!("netlink: {why}; {}: {error}", path(directory, family, protocol)),
+    })?;
     Ok(Some(why))
 }
 
 /// Asks the kernel for the sockets of one family and protocol.
-fn dump(
+pub(super) fn dump(
     family: Family,
     protocol: Protocol,
     want: &Want,
@@ -110,31 +122,24 @@ fn states(protocol: Protocol, want: &Want) -> u32 {
     }
 }
 
-/// The same from `/proc/net`. A missing IPv6 file means a kernel without IPv6.
-fn proc_net(
+fn path(directory: &str, family: Family, protocol: Protocol) -> String {
+    let v6 = if family == Family::V6 { "6" } else { "" };
+    format!("{directory}/{}{v6}", protocol.name())
+}
+
+/// One table from a directory such as `/proc/net`. A missing IPv6 file means a kernel without IPv6.
+pub(super) fn file(
+    directory: &str,
     family: Family,
     protocol: Protocol,
     want: &Want,
     entries: &mut Vec<Entry>,
-    netlink: &io::Error,
-) -> Result<()> {
-    let file = match (protocol, family) {
-        (Protocol::Tcp, Family::V4) => "/proc/net/tcp",
-        (Protocol::Tcp, Family::V6) => "/proc/net/tcp6",
-        (Protocol::Udp, Family::V4) => "/proc/net/udp",
-        (Protocol::Udp, Family::V6) => "/proc/net/udp6",
-    };
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
+) -> io::Result<()> {
+    let text = match std::fs::read_to_string(path(directory, family, protocol)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && family == Family::V6 => {
             return Ok(());
         }
-        Err(error) => {
-            return Err(Error::Unsupported {
-                doing: "list sockets".to_owned(),
-                why: format!("netlink: {netlink}; {file}: {error}"),
-            });
-        }
+        text => text?,
     };
     let lines = text.lines().filter_map(|line| procfs::net_line(line, protocol));
     entries.extend(lines.filter(|entry| want.includes(protocol, entry.state, entry.local.port())));

@@ -19,7 +19,7 @@ pub(crate) struct Process(OwnedFd);
 pub(crate) fn open(pid: u32, keys: &[u64]) -> Result<Option<Process>> {
     let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
     match rustix::process::pidfd_open(raw, PidfdFlags::empty()) {
-        Ok(process) if super::os::holds(pid, keys)? => Ok(Some(Process(process))),
+        Ok(process) if super::holds(pid, keys)? => Ok(Some(Process(process))),
         Ok(_) | Err(Errno::SRCH) => Ok(None),
         Err(errno) => Err(Error::from_io(format!("open process {pid}"), errno)),
     }
