@@ -99,19 +99,23 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let watch = could_come_back(&owners, &ancestors);
     let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, processes: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner))?;
-    while table(query)?.iter().any(|key| signaller.keys.contains(key)) {
+    let free = loop {
+        let now = table(query)?;
+        if !now.iter().any(|key| signaller.keys.contains(key)) {
+            break now.is_empty();
+        }
         let left =
             deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         if left.is_zero() {
-            break;
+            break false;
         }
         if !signaller.wait(left) {
             signaller.send_to_newcomers(query)?;
         }
-    }
+    };
     signaller.wait_for_ends();
     let Signaller { keys, processes, .. } = signaller;
-    let bound = bound_now(query, &keys, watch)?;
+    let bound = if free && !watch { Vec::new() } else { bound_now(query, &keys, watch)? };
     let again = bound.iter().any(|socket| !keys.contains(&socket.key));
     let fate = |process: Option<signal::Process>| match process {
         None => Fate::Untouched,

@@ -164,6 +164,7 @@ fn drop_closed(snapshot: &mut Snapshot, want: &Want) -> Result<()> {
     let is_unowned = |entry: &Entry| unowned.binary_search(&entry.key).is_ok();
     // Only the tables that such a socket stands in are asked again.
     let mut still = Vec::new();
+    let mut netlink = tables::open();
     for (protocol, family) in tables::TABLES {
         let concerned = |entry: &&Entry| {
             entry.protocol == protocol
@@ -171,7 +172,7 @@ fn drop_closed(snapshot: &mut Snapshot, want: &Want) -> Result<()> {
                 && entry.namespace.is_none()
         };
         if snapshot.entries.iter().filter(concerned).any(is_unowned) {
-            tables::table(OWN_TABLES, family, protocol, want, &mut still)?;
+            tables::table(&mut netlink, OWN_TABLES, family, protocol, want, &mut still)?;
         }
     }
     let mut still: Vec<u64> = still.iter().map(|entry| entry.key).collect();

@@ -144,8 +144,9 @@ impl Place {
     fn enter(&self, want: &Want) -> io::Result<Found> {
         move_into_link_name_space(self.open()?.as_fd(), Some(LinkNameSpaceType::Network))?;
         let mut entries = Vec::new();
+        let netlink = tables::open()?;
         for (protocol, family) in tables::wanted(want) {
-            tables::dump(family, protocol, want, &mut entries)?;
+            tables::dump(&netlink, family, protocol, want, &mut entries)?;
         }
         Ok(Found { interfaces: interfaces(&entries), entries, whole: true })
     }

@@ -3,6 +3,7 @@
 //! Where netlink is refused (seccomp filters, gVisor) they are read from `/proc/net`.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -34,11 +35,11 @@ pub(super) fn sockets(
     entries: &mut Vec<Entry>,
     notes: &mut Vec<String>,
 ) -> Result<()> {
-    let mut refused = None;
+    let mut netlink = open();
     for (protocol, family) in wanted(want) {
-        refused = table(directory, family, protocol, want, entries)?.or(refused);
+        table(&mut netlink, directory, family, protocol, want, entries)?;
     }
-    if let Some(why) = refused {
+    if let Err(why) = netlink {
         notes.push(format!(
             "netlink is not available ({why}): read from /proc/net, which leaves out bound sockets that do not listen"
         ));
@@ -52,44 +53,55 @@ pub(super) fn wanted(want: &Want) -> impl Iterator<Item = (Protocol, Family)> {
     TABLES.into_iter().filter(move |(protocol, _)| only.is_none_or(|only| only == *protocol))
 }
 
-/// One table, from netlink or else from a file; then with the reason why not from netlink.
+/// One table, from netlink or else from a file; netlink is given up where it fails.
 pub(super) fn table(
+    netlink: &mut io::Result<OwnedFd>,
     directory: &str,
     family: Family,
     protocol: Protocol,
     want: &Want,
     entries: &mut Vec<Entry>,
-) -> Result<Option<io::Error>> {
+) -> Result<()> {
     let before = entries.len();
-    let Err(why) = dump(family, protocol, want, entries) else { return Ok(None) };
+    if let Ok(socket) = netlink {
+        match dump(socket, family, protocol, want, entries) {
+            Ok(()) => return Ok(()),
+            Err(error) => *netlink = Err(error),
+        }
+    }
     entries.truncate(before);
+    let Err(why) = netlink else { return Ok(()) };
     file(directory, family, protocol, want, entries).map_err(|error| Error::Unsupported {
         doing: "list sockets".to_owned(),
         why: format!("netlink: {why}; {}: {error}", path(directory, family, protocol)),
-    })?;
-    Ok(Some(why))
+    })
+}
+
+/// A socket to ask the kernel by, for one table after the other.
+pub(super) fn open() -> io::Result<OwnedFd> {
+    Ok(rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(netlink::SOCK_DIAG),
+    )?)
 }
 
 /// Asks the kernel for the sockets of one family and protocol.
 pub(super) fn dump(
+    socket: &OwnedFd,
     family: Family,
     protocol: Protocol,
     want: &Want,
     entries: &mut Vec<Entry>,
 ) -> io::Result<()> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(netlink::SOCK_DIAG),
-    )?;
     let request = diag::request(family, protocol, states(protocol, want), want.ports);
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
-    rustix::net::sendto(&socket, &request, SendFlags::empty(), &kernel)?;
+    rustix::net::sendto(socket, &request, SendFlags::empty(), &kernel)?;
     let mut buffer = vec![0; 32 * 1024];
     loop {
         let (_, length) = rustix::io::retry_on_intr(|| {
-            rustix::net::recv(&socket, &mut buffer[..], RecvFlags::TRUNC)
+            rustix::net::recv(socket, &mut buffer[..], RecvFlags::TRUNC)
         })?;
         let datagram = buffer.get(..length).ok_or(Errno::MSGSIZE)?;
         for message in diag::messages(datagram, protocol) {
