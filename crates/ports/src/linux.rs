@@ -19,7 +19,7 @@ use sys::{Error, Result};
 
 use crate::diag::Family;
 use crate::tables::{TABLES, lists_silent, sockets, table};
-use crate::{Entry, Owner, Snapshot, Want, procfs};
+use crate::{Entry, Owner, Snapshot, Want, cgroup, procfs};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -370,6 +370,7 @@ impl Clock {
         let command = procfs::cmdline(&read(process, "cmdline").unwrap_or_default());
         let exe = link(process, "exe");
         let age = self.age(stat.start);
+        let cgroup = read(process, "cgroup").unwrap_or_default();
         Ok(Owner {
             pid,
             name: procfs::full_name(stat.name, exe.as_deref(), &command),
@@ -383,8 +384,8 @@ impl Clock {
             parent: Some(stat.parent),
             started: self.wall.checked_sub(age).ok().map(whole_second),
             age: u64::try_from(age.as_secs()).ok(),
-            service: procfs::unit(&read(process, "cgroup").unwrap_or_default()),
-            container: None,
+            service: procfs::unit(&cgroup),
+            container: cgroup::container(&cgroup),
             certain: true,
         })
     }

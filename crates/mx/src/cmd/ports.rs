@@ -7,7 +7,7 @@ mod wait;
 use std::net::IpAddr;
 
 use clap::Subcommand;
-use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
+use ports::{Container, Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
@@ -25,6 +25,10 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 ///
 /// In ADDRESS, * is every address of IPv4 and IPv6, 0.0.0.0 every one of IPv4,
 /// [::] every one of IPv6.
+///
+/// Where an owner serves a container or cannot be seen, Docker and Podman are
+/// asked whose port it is: at DOCKER_HOST and CONTAINER_HOST, if these begin
+/// with unix://, or else at their usual sockets.
 ///
 /// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
 /// be told.
@@ -89,6 +93,7 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
         protocol: args.protocol.only(),
         all: args.all,
         user: args.user,
+        containers: true,
         ..Query::default()
     };
     let report = ports::list(&query)?;
@@ -211,17 +216,38 @@ fn row(socket: &Socket, owner: Option<&Owner>, all: bool) -> Vec<Cell> {
             Cell::new(&owner.name),
             Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
             Cell::new(owner.age.map(age).unwrap_or_default()),
-            Cell::new(owner.command.join(" ")).style(DIM),
+            Cell::new(command(owner)).style(DIM),
         ]),
         None => row.extend([
             Cell::new("?").style(WARN),
             Cell::new("?").style(WARN),
             Cell::new(user_name(socket.user.as_deref(), socket.uid)),
             Cell::new(""),
-            Cell::new(""),
+            Cell::new(socket.container.as_ref().map(container).unwrap_or_default()).style(DIM),
         ]),
     }
     row
+}
+
+/// The command line, after the container that it runs in or serves.
+fn command(owner: &Owner) -> String {
+    let command = owner.command.join(" ");
+    match &owner.container {
+        Some(known) => format!("{}: {command}", container(known)),
+        None => command,
+    }
+}
+
+/// `container web (nginx:1.27) 0.0.0.0:8080->80/tcp`, as far as it is known.
+fn container(container: &Container) -> String {
+    /// As the engines themselves shorten an id.
+    const SHORT: usize = 12;
+
+    let id = || container.id.chars().take(SHORT).collect();
+    let name = container.name.clone().unwrap_or_else(id);
+    let image = container.image.iter().map(|image| format!(" ({image})"));
+    let published = container.published.iter().map(|mapping| format!(" {mapping}"));
+    format!("container {name}{}", image.chain(published).collect::<String>())
 }
 
 /// `*` for every address of both families; IPv6 in brackets; `%` and the interface.
