@@ -3,6 +3,7 @@
 //! `UPDATE=1 cargo test` rewrites the transcripts in `tests/cli`.
 
 mod cli;
+mod container;
 mod fixture;
 mod hostile;
 mod kill;

@@ -14,11 +14,21 @@ use sys::Result;
 use sys::signal::Signal;
 
 use crate::os::{self, signal};
-use crate::{Owner, Query, Report, Socket};
+use crate::{Container, Owner, Query, Report, Socket, container};
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
 pub enum Refusal {
+    /// A container publishes this port: without its proxy it would run on, and
+    /// nobody would reach it. It is the container that must be stopped.
+    Published {
+        /// The port.
+        port: u16,
+        /// The proxy; `None` if it cannot be seen.
+        owner: Option<Rc<Owner>>,
+        /// The container; `None` if no engine names it.
+        container: Option<Container>,
+    },
     /// The owners of this many sockets cannot be seen, so the ports could not be freed.
     Hidden(usize),
     /// A process that is never ended, and what it is.
@@ -67,6 +77,9 @@ pub fn owners(sockets: &[Socket]) -> Vec<Rc<Owner>> {
 
 /// Why nothing should be touched; `None` if every owner may be signalled.
 pub fn refusal(report: &Report) -> Option<Refusal> {
+    if let Some(published) = report.sockets.iter().find_map(published) {
+        return Some(published);
+    }
     let hidden = report.sockets.iter().filter(|socket| crate::lacks_owner(socket)).count();
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
@@ -76,6 +89,23 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
         Some(what) => Some(Refusal::Protected(owner, what)),
         None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
     })
+}
+
+/// Whether a container is behind a socket, and not the process that holds it.
+///
+/// A process that runs in a container and holds the socket itself is the one to end.
+fn published(socket: &Socket) -> Option<Refusal> {
+    let port = socket.port;
+    if let Some(container) = &socket.container {
+        return Some(Refusal::Published { port, owner: None, container: Some(container.clone()) });
+    }
+    let proxy = |owner: &&Rc<Owner>| {
+        let leads_to_one = || container::may_be_proxy(owner) && owner.container.is_some();
+        container::is_proxy(owner) || leads_to_one()
+    };
+    let owner = socket.owners.iter().find(proxy)?;
+    let container = owner.container.clone();
+    Some(Refusal::Published { port, owner: Some(Rc::clone(owner)), container })
 }
 
 /// What makes a process one that is never ended.
@@ -94,6 +124,8 @@ fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
 /// its parent started again, is signalled too. `query` finds the sockets.
 pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -> Result<Ending> {
     let deadline = Instant::now().checked_add(grace);
+    // What an engine would tell was told before; now it would only take time.
+    let query = &Query { containers: false, ..query.clone() };
     let ancestors = ancestry(std::process::id(), parent);
     let owners = owners(sockets);
     let watch = could_come_back(&owners, &ancestors);

@@ -8,11 +8,21 @@
 //! [`kill`], [`wait`] and [`free`] act on the same sockets: they end the owners,
 //! look whether a server is up, and find ports that nobody holds.
 //!
+//! Containers are named by their engine, Docker or Podman, where [`Query`] wants
+//! it; `DOCKER_HOST`, `CONTAINER_HOST`, `XDG_RUNTIME_DIR`, `HOME` and `TMPDIR` say
+//! where its unix socket is. That is all that is read from the environment.
+//!
 //! How it is built: `os` takes a `Snapshot` of sockets and holders, per
-//! system; the parsers of kernel data (`diag`, `procfs`, `darwin`) are
+//! system; the parsers of kernel data (`diag`, `procfs`, `cgroup`, `darwin`) are
 //! plain functions over bytes that compile and are tested on every system; this
 //! file joins, selects and counts. Nothing here prints, and nothing is cached.
 
+#[cfg_attr(
+    not(any(target_os = "linux", test)),
+    expect(dead_code, reason = "Linux reads through it; it is tested on every system")
+)]
+mod cgroup;
+mod container;
 #[cfg_attr(
     not(any(target_os = "macos", test)),
     expect(dead_code, reason = "macOS reads through it; it is tested on every system")
@@ -172,6 +182,8 @@ pub struct Socket {
     pub namespace: Option<String>,
     /// Every process that holds it, by PID. Empty if none could be seen.
     pub owners: Vec<Rc<Owner>>,
+    /// The container that its engine says this port is published for, where no owner could be seen.
+    pub container: Option<Container>,
     /// What processes hold it by: see [`Entry::key`].
     #[serde(skip)]
     key: u64,
@@ -211,7 +223,7 @@ pub struct Owner {
     /// What runs it and may start it again: a unit of systemd, a label of
     /// launchd, or a supervisor among its ancestors.
     pub service: Option<String>,
-    /// The container that it runs in.
+    /// The container that it runs in, or that it passes this port on to.
     pub container: Option<Container>,
     /// Whether the process was seen to hold the socket. If not, it is one of
     /// those that may: they run in the cgroup that the socket was made in, and
@@ -219,17 +231,20 @@ pub struct Owner {
     pub certain: bool,
 }
 
-/// A container, as its engine names it.
-#[derive(Clone, Debug, Serialize)]
+/// A container. Its id is known from its control group or from its engine, the
+/// rest from its engine only. Unfiltered: texts may hold any character.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Container {
     /// The engine's id.
     pub id: String,
     /// The name given to it.
-    pub name: String,
+    pub name: Option<String>,
     /// The image it was made from.
-    pub image: String,
-    /// Docker, Podman, ….
-    pub engine: String,
+    pub image: Option<String>,
+    /// `docker`, `podman`, `containerd` or `cri-o`.
+    pub engine: Option<&'static str>,
+    /// The published ports that concern the socket, as in `0.0.0.0:8080->80/tcp`.
+    pub published: Vec<String>,
 }
 
 /// What to list.
@@ -247,6 +262,8 @@ pub struct Query {
     pub user: Option<u32>,
     /// Sockets of every visible network namespace, not only the caller's.
     pub all_namespaces: bool,
+    /// Ask Docker and Podman where an owner serves a container or cannot be seen.
+    pub containers: bool,
 }
 
 /// The answer to a [`Query`].
@@ -318,6 +335,9 @@ pub fn list(query: &Query) -> Result<Report> {
         let place = (socket.namespace.clone(), socket.port, socket.protocol, socket.address);
         (place, socket.state, socket.peer)
     });
+    if query.containers {
+        container::find(&mut report);
+    }
     explain::found(query, &mut report, all_read);
     explain::missing(query, &mut report)?;
     Ok(report)
@@ -573,6 +593,7 @@ fn socket(entry: &Entry, namespace: Option<&Namespace>, owners: Vec<Rc<Owner>>) 
         user: None,
         namespace: namespace.map(|namespace| namespace.name.clone()),
         owners,
+        container: None,
         key: entry.key,
     }
 }

@@ -301,6 +301,7 @@ mod tests {
             user: None,
             namespace: None,
             owners: Vec::new(),
+            container: None,
             key: 0,
         }
     }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use anstyle::Style;
 use clap::Subcommand;
-use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
+use ports::{Container, Owner, Protocol, Query, Report, Scope, Selector, Socket};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
@@ -28,6 +28,10 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// [::] every one of IPv6. FROM is the service that runs the process, or else
 /// its working directory. A ? behind a PID marks a process that may hold the
 /// socket but cannot be looked into.
+///
+/// Where an owner serves a container or cannot be seen, Docker and Podman are
+/// asked whose port it is: at DOCKER_HOST and CONTAINER_HOST, if these begin
+/// with unix://, or else at their usual sockets.
 ///
 /// Exit codes: 0 something is bound, 1 nothing is, 2 wrong usage, 3 it cannot
 /// be told.
@@ -96,6 +100,7 @@ fn list(args: PortsArgs, out: &Out) -> Outcome {
         all: args.all,
         user: args.user,
         all_namespaces: args.all_namespaces,
+        containers: true,
         ..Query::default()
     };
     let report = ports::list(&query)?;
@@ -231,7 +236,7 @@ fn row(socket: &Socket, owner: Option<&Owner>, query: &Query) -> Vec<Cell> {
                 Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
                 Cell::new(owner.age.map(age).unwrap_or_default()),
                 Cell::new(origin(owner)),
-                Cell::new(owner.command.join(" ")).style(DIM),
+                Cell::new(command(owner)).style(DIM),
             ]);
         }
         None => row.extend([
@@ -239,15 +244,19 @@ fn row(socket: &Socket, owner: Option<&Owner>, query: &Query) -> Vec<Cell> {
             Cell::new("?").style(WARN),
             Cell::new(user_name(socket.user.as_deref(), socket.uid)),
             Cell::new(""),
-            Cell::new(""),
-            Cell::new(""),
+            Cell::new(socket.container.as_ref().map(container).unwrap_or_default()),
+            Cell::new(socket.container.as_ref().map(mappings).unwrap_or_default()).style(DIM),
         ]),
     }
     row
 }
 
-/// Who started a process, or where: its service, else its directory, `~` standing for the user's own.
+/// Who started a process, or where: its service or container, else its
+/// directory, `~` standing for the user's own.
 fn origin(owner: &Owner) -> String {
+    if let Some(container) = &owner.container {
+        return self::container(container);
+    }
     if let Some(service) = &owner.service {
         return service.clone();
     }
@@ -261,6 +270,28 @@ fn origin(owner: &Owner) -> String {
         }
         _ => directory.to_owned(),
     }
+}
+
+/// `container web (nginx:1.27)`, as far as it is known.
+fn container(container: &Container) -> String {
+    /// As the engines themselves shorten an id.
+    const SHORT: usize = 12;
+
+    let id = || container.id.chars().take(SHORT).collect();
+    let name = container.name.clone().unwrap_or_else(id);
+    let image = container.image.as_ref().map(|image| format!(" ({image})"));
+    format!("container {name}{}", image.unwrap_or_default())
+}
+
+/// The command line, after the ports that lead into the container.
+fn command(owner: &Owner) -> String {
+    let mappings = owner.container.iter().flat_map(|container| &container.published);
+    mappings.chain(&owner.command).map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The ports that lead into a container, as `0.0.0.0:8080->80/tcp`.
+fn mappings(container: &Container) -> String {
+    container.published.join(" ")
 }
 
 /// `*` for every address of both families; IPv6 in brackets; `%` and the interface.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
-use crate::{Owner, procfs};
+use crate::{Owner, cgroup, procfs};
 
 /// Whether two threads have one table of descriptors. Where that cannot be
 /// told (kcmp(2) not built in, or no right to look) they are taken to have.
@@ -46,6 +46,7 @@ impl Clock {
         let command = procfs::cmdline(&read(process, "cmdline").unwrap_or_default());
         let exe = link(process, "exe");
         let age = self.age(stat.start);
+        let cgroup = read(process, "cgroup").unwrap_or_default();
         Ok(Owner {
             pid,
             name: procfs::full_name(stat.name, exe.as_deref(), &command),
@@ -59,8 +60,8 @@ impl Clock {
             parent: Some(stat.parent),
             started: self.wall.checked_sub(age).ok().map(whole_second),
             age: u64::try_from(age.as_secs()).ok(),
-            service: procfs::unit(&read(process, "cgroup").unwrap_or_default()),
-            container: None,
+            service: procfs::unit(&cgroup),
+            container: cgroup::container(&cgroup),
             certain: true,
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ports::kill::{self, Ending, Fate, Refusal};
-use ports::{Owner, Query, Report, Selector, Socket};
+use ports::{Container, Owner, Query, Report, Selector, Socket};
 use serde::Serialize;
 use sys::signal::{self, Signal};
 
@@ -20,7 +20,8 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// again, it says what.
 ///
 /// Never ends process 1, mx itself or one of its ancestors, and touches nothing
-/// if some owner cannot be seen or may not be signalled.
+/// if some owner cannot be seen or may not be signalled. Of a port that a
+/// container publishes, it says how to stop the container instead.
 ///
 /// Exit codes: 0 freed, 1 nothing was bound, 2 wrong usage, 3 it could not be
 /// done or something bound the port again.
@@ -54,6 +55,7 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         selectors: args.selectors,
         protocol: args.protocol.only(),
         serving: true,
+        containers: true,
         ..Query::default()
     };
     let report = ports::list(&query)?;
@@ -140,6 +142,9 @@ fn process(owner: &Owner, sockets: &[Socket], signal: Signal, result: Option<Fat
 
 fn refused(refusal: &Refusal) -> Failure {
     match refusal {
+        Refusal::Published { port, owner, container } => {
+            published(*port, owner.as_deref(), container.as_ref())
+        }
         Refusal::Hidden(hidden) => Failure::unable(format!(
             "cannot free the port: the owner of {} cannot be seen",
             super::count(*hidden, "socket")
@@ -154,6 +159,32 @@ fn refused(refusal: &Refusal) -> Failure {
         ))
         .hint("nothing was signalled; sudo may"),
     }
+}
+
+fn published(port: u16, owner: Option<&Owner>, container: Option<&Container>) -> Failure {
+    let what = match container {
+        Some(container) => {
+            format!("{} {}", super::container(container), super::mappings(container))
+        }
+        None => "a container".to_owned(),
+    };
+    let by = owner.map(|owner| format!(" through {owner}")).unwrap_or_default();
+    let stop = match container.and_then(stop_command) {
+        Some(command) => format!("{command} frees it"),
+        None => "stop the container to free it".to_owned(),
+    };
+    Failure::unable(format!("cannot free {port}: it is published by {what}{by}"))
+        .hint(format!("nothing was signalled; {stop}"))
+}
+
+/// The command that stops a container; `None` if its engine has none, or its
+/// name is not one that an engine gives: the command will be copied into a shell.
+fn stop_command(container: &Container) -> Option<String> {
+    let engine = container.engine.filter(|engine| matches!(*engine, "docker" | "podman"))?;
+    let name = container.name.as_ref().unwrap_or(&container.id);
+    let is_plain = name.starts_with(|char: char| char.is_ascii_alphanumeric())
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || "_.-".contains(char));
+    is_plain.then(|| format!("{engine} stop {name}"))
 }
 
 /// Shows the processes and asks; an error if the answer is no or cannot be had.
