@@ -18,7 +18,7 @@ use crate::{Owner, Query, Report, Socket, os, signal};
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The owners of this many sockets cannot be seen, so the ports could not be freed.
+    /// An owner of each of this many sockets cannot be seen, so the ports could not be freed.
     Hidden(usize),
     /// A process that is never ended, and what it is.
     Protected(Rc<Owner>, &'static str),
@@ -29,12 +29,36 @@ pub enum Refusal {
 /// What became of the sockets and their owners.
 #[derive(Debug)]
 pub struct Ending {
-    /// The owners, and whether each has ended.
-    pub processes: Vec<(Rc<Owner>, Fate)>,
+    /// The owners, with what was sent to them.
+    pub targets: Vec<Target>,
     /// Sockets that are still bound, or bound again by somebody else.
     pub bound: Vec<Socket>,
-    /// Whether one of `bound` is new.
-    pub again: bool,
+    /// The first of `bound` that is new.
+    pub again: Option<Socket>,
+}
+
+/// An owner of some sockets.
+#[derive(Debug)]
+pub struct Target {
+    /// The owner, as it was found.
+    pub owner: Rc<Owner>,
+    /// The ports of its sockets.
+    pub ports: Vec<u16>,
+    /// What was sent to it, unless it was left untouched.
+    pub signal: Signal,
+    /// The process, if it was signalled.
+    process: Option<signal::Process>,
+}
+
+impl Target {
+    /// What has become of it so far.
+    pub fn fate(&self) -> Fate {
+        match &self.process {
+            None => Fate::Untouched,
+            Some(process) if process.has_ended() => Fate::Ended,
+            Some(_) => Fate::Running,
+        }
+    }
 }
 
 /// What became of an owner.
@@ -64,9 +88,19 @@ pub fn owners(sockets: &[Socket]) -> Vec<Rc<Owner>> {
     owners
 }
 
+/// The ports on which an owner holds one of the sockets.
+pub fn ports(owner: &Owner, sockets: &[Socket]) -> Vec<u16> {
+    let holds = |socket: &&Socket| socket.owners.iter().any(|other| other.pid == owner.pid);
+    let mut ports: Vec<u16> = sockets.iter().filter(holds).map(|socket| socket.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
 /// Why nothing should be touched; `None` if every owner may be signalled.
 pub fn refusal(report: &Report) -> Option<Refusal> {
-    let hidden = report.sockets.iter().filter(|socket| crate::lacks_owner(socket)).count();
+    let is_hidden = |socket: &&Socket| crate::lacks_owner(socket) || may_have_hidden_owner(socket);
+    let hidden = report.sockets.iter().filter(is_hidden).count();
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
@@ -75,6 +109,13 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
         Some(what) => Some(Refusal::Protected(owner, what)),
         None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
     })
+}
+
+/// Whether another user made the socket, and handed it to the owners that are
+/// seen: then a process of that user, which is not, may well hold it too.
+fn may_have_hidden_owner(socket: &Socket) -> bool {
+    let is_seen = |maker| socket.owners.iter().any(|owner| owner.uid == maker);
+    !sys::user::is_root() && socket.uid.is_some_and(|maker| !is_seen(maker))
 }
 
 /// What makes a process one that is never ended.
@@ -96,8 +137,8 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let ancestors = ancestry(std::process::id(), os::parent);
     let owners = owners(sockets);
     let watch = could_come_back(&owners, &ancestors);
-    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, processes: Vec::new() };
-    owners.into_iter().try_for_each(|owner| signaller.send(owner))?;
+    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, targets: Vec::new() };
+    owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     while table(query)?.iter().any(|key| signaller.keys.contains(key)) {
         let left =
             deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -108,16 +149,24 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
             signaller.send_to_newcomers(query)?;
         }
     }
-    let Signaller { keys, processes, .. } = signaller;
+    let Signaller { keys, targets, .. } = signaller;
     let bound = bound_now(query, &keys, watch)?;
-    let again = bound.iter().any(|socket| !keys.contains(&socket.key));
-    let fate = |process: Option<signal::Process>| match process {
-        None => Fate::Untouched,
-        Some(process) if process.has_ended() => Fate::Ended,
-        Some(_) => Fate::Running,
-    };
-    let processes = processes.into_iter().map(|(owner, process)| (owner, fate(process))).collect();
-    Ok(Ending { processes, bound, again })
+    let again = bound.iter().find(|socket| !keys.contains(&socket.key)).cloned();
+    Ok(Ending { targets, bound, again })
+}
+
+/// Sends KILL to every owner of what is still bound after `ending`, and waits in the same way.
+pub fn force(query: &Query, ending: Ending, grace: Duration) -> Result<Ending> {
+    let mut forced = end(query, &ending.bound, Signal::SIGKILL, grace)?;
+    // Owners that KILL was not sent to are told as they were before.
+    for target in ending.targets {
+        match forced.targets.iter_mut().find(|other| other.owner.pid == target.owner.pid) {
+            None => forced.targets.push(target),
+            Some(other) if other.process.is_none() => *other = target,
+            Some(_) => {}
+        }
+    }
+    Ok(forced)
 }
 
 /// The PIDs above `pid`, nearest first.
@@ -150,13 +199,13 @@ struct Signaller {
     keys: Vec<u64>,
     /// Of this program: never signalled.
     ancestors: Vec<u32>,
-    /// The owners so far; without a process if there was no signal.
-    processes: Vec<(Rc<Owner>, Option<signal::Process>)>,
+    /// The owners so far.
+    targets: Vec<Target>,
 }
 
 impl Signaller {
     /// Signals an owner that still holds one of the sockets and may be ended.
-    fn send(&mut self, owner: Rc<Owner>) -> Result<()> {
+    fn send(&mut self, owner: Rc<Owner>, sockets: &[Socket]) -> Result<()> {
         let mut process = None;
         if protection(owner.pid, &self.ancestors).is_none() {
             process = signal::open(owner.pid, &self.keys)?;
@@ -164,7 +213,8 @@ impl Signaller {
         if let Some(process) = &process {
             process.signal(self.signal)?;
         }
-        self.processes.push((owner, process));
+        let ports = ports(&owner, sockets);
+        self.targets.push(Target { owner, ports, signal: self.signal, process });
         Ok(())
     }
 
@@ -172,9 +222,9 @@ impl Signaller {
     fn send_to_newcomers(&mut self, query: &Query) -> Result<()> {
         let mut held = crate::list(query)?.sockets;
         held.retain(|socket| self.keys.contains(&socket.key));
-        let known: HashSet<u32> = self.processes.iter().map(|(owner, _)| owner.pid).collect();
+        let known: HashSet<u32> = self.targets.iter().map(|target| target.owner.pid).collect();
         let mut new = owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid));
-        new.try_for_each(|owner| self.send(owner))
+        new.try_for_each(|owner| self.send(owner, &held))
     }
 
     /// Waits a little for one of the processes to end. False if all of them have:
@@ -184,9 +234,9 @@ impl Signaller {
         const STEP: Duration = Duration::from_millis(5);
 
         let running: Vec<&signal::Process> = self
-            .processes
+            .targets
             .iter()
-            .filter_map(|(_, process)| process.as_ref())
+            .filter_map(|target| target.process.as_ref())
             .filter(|process| !process.has_ended())
             .collect();
         if running.is_empty() {
@@ -199,12 +249,13 @@ impl Signaller {
 }
 
 /// Whether somebody may start one of the owners again: a service manager, or a
-/// parent that is not above this program.
+/// parent that is not above this program. Process 1 is above it, but starts
+/// things again on macOS and in many containers.
 fn could_come_back(owners: &[Rc<Owner>], above: &[u32]) -> bool {
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     owners.iter().any(|owner| {
         let outside =
-            |parent: u32| parent > 1 && !above.contains(&parent) && !set.contains(&parent);
+            |parent: u32| parent == 1 || !(above.contains(&parent) || set.contains(&parent));
         owner.service.is_some() || owner.parent.is_some_and(outside)
     })
 }
@@ -249,8 +300,8 @@ mod tests {
         let ending = end(&query, &report.sockets, Signal::SIGTERM, Duration::from_millis(20))
             .expect("nothing to fail");
         let fates: Vec<_> =
-            ending.processes.iter().map(|(owner, fate)| (owner.pid, *fate)).collect();
+            ending.targets.iter().map(|target| (target.owner.pid, target.fate())).collect();
         assert_eq!(fates, [(std::process::id(), Fate::Untouched)]);
-        assert!(!ending.bound.is_empty() && !ending.again);
+        assert!(!ending.bound.is_empty() && ending.again.is_none());
     }
 }
