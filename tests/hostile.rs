@@ -111,9 +111,15 @@ fn right_and_silent_while_processes_come_and_go() {
     });
 }
 
-/// A copy of a program in a place that every user can reach; the build directory may be closed to others.
+/// The program in a place that every user can reach; the build directory may be closed to others.
 #[cfg(target_os = "linux")]
-pub(crate) fn public_copy(program: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+pub(crate) fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
+    public_copy_of(MX)
+}
+
+/// The same with another program.
+#[cfg(target_os = "linux")]
+pub(crate) fn public_copy_of(program: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), open).expect("a mode");
@@ -242,7 +248,7 @@ mod linux {
         }
         let fixture = Fixture::new("tcp 127.0.0.1:0\ntcp 127.0.0.1:0");
         let ports = [fixture.port(0).to_string(), fixture.port(1).to_string()];
-        let (_directory, copy) = public_copy(MX);
+        let (_directory, copy) = public_copy();
         let as_nobody = |arguments: &[&str]| {
             Command::new(&copy).args(arguments).uid(65534).gid(65534).output().expect("mx runs")
         };

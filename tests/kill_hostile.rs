@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
-use crate::cli::MX;
 use crate::fixture::{Fixture, free_port};
-use crate::hostile::{public_copy, skipped};
+use crate::hostile::{public_copy, public_copy_of, skipped};
 use crate::kill::{ask_to_kill, is_free, kill, kill_in, said};
 use crate::kill_restarted::owners;
 use crate::namespace::{Network, inside, run};
@@ -106,7 +105,7 @@ mod users {
 
     /// Runs `mx ports kill` as a user who is not root.
     fn kill_as_nobody(trace: &Trace, arguments: &[&str]) -> Output {
-        let (_directory, mx) = public_copy(MX);
+        let (_directory, mx) = public_copy();
         let words = trace.words(mx.to_str().expect("UTF-8"));
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["ports", "kill"]).args(arguments);
@@ -116,7 +115,7 @@ mod users {
     /// A fixture of that user.
     fn of_nobody(instructions: &str) -> Fixture {
         let command = Fixture::command(instructions, &[]);
-        let (_directory, copy) = public_copy(command.get_program().to_str().expect("UTF-8"));
+        let (_directory, copy) = public_copy_of(command.get_program().to_str().expect("UTF-8"));
         let mut own = Command::new(copy);
         own.args(command.get_args()).env("MX_FIXTURE", instructions).uid(NOBODY).gid(NOBODY);
         Fixture::with(own)
