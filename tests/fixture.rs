@@ -13,7 +13,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,14 @@ use rustix::net::{
 const INSTRUCTIONS: &str = "MX_FIXTURE";
 /// Begins the line that says that all is done; numbers follow.
 const READY: &str = "fixture ready:";
+/// Begins the line that names a process that was started again.
+const AGAIN: &str = "fixture started:";
 
 /// A running fixture.
 pub(crate) struct Fixture {
     child: Child,
     /// Kept open: the test harness in the child prints to it at its end.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
     /// What its instructions produced, in order: ports of sockets, PIDs of children.
     pub(crate) numbers: Vec<u32>,
 }
@@ -57,17 +60,25 @@ impl Fixture {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("the fixture starts");
-        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let ready = output
-            .by_ref()
-            .split(b'\n')
-            .map_while(Result::ok)
-            .map(|line| String::from_utf8_lossy(&line).into_owned())
-            .find_map(|line| line.split_once(READY).map(|(_, numbers)| numbers.to_owned()))
-            .expect("the fixture gets ready");
-        let numbers =
-            ready.split_whitespace().map(|text| text.parse().expect("a number")).collect();
-        Self { child, _output: output, numbers }
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut fixture = Self { child, output, numbers: Vec::new() };
+        fixture.numbers = fixture.next_report(READY).expect("the fixture gets ready");
+        fixture
+    }
+
+    /// The numbers of the next line that begins so; `None` if there is none up to its end.
+    fn next_report(&mut self, beginning: &str) -> Option<Vec<u32>> {
+        let mut lines = self.output.by_ref().split(b'\n').map_while(Result::ok);
+        let numbers = lines.find_map(|line| {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.split_once(beginning).map(|(_, numbers)| numbers.to_owned())
+        })?;
+        Some(numbers.split_whitespace().map(|text| text.parse().expect("a number")).collect())
+    }
+
+    /// Waits until a child of `respawn` was started again, and gives its PID.
+    pub(crate) fn started_again(&mut self) -> u32 {
+        self.next_report(AGAIN).expect("a child is started again")[0]
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -77,6 +88,21 @@ impl Fixture {
     /// Whether it has not ended, by itself or by a signal.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Waits until something else ends it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait(&mut self) {
+        let input = self.child.stdin.take();
+        self.child.wait().expect("a child");
+        drop(input);
+    }
+
+    /// Lets it end by itself. Its status tells whether a signal that ends it
+    /// was sent before: that one comes first.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        drop(self.child.stdin.take());
+        self.child.wait().expect("a child")
     }
 
     pub(crate) fn port(&self, index: usize) -> u16 {
@@ -100,7 +126,9 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let offset = std::process::id() * 16 + u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = 20_000 + u16::try_from(offset % 10_000).expect("a small number");
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+        if TcpListener::bind(("0.0.0.0", port)).is_ok()
+            && UdpSocket::bind(("0.0.0.0", port)).is_ok()
+        {
             return port;
         }
     }
@@ -125,8 +153,15 @@ pub(crate) fn until<T>(ask: impl Fn() -> T, right: impl Fn(&T) -> bool) -> T {
 /// - `shared ADDRESS`: listen with `SO_REUSEPORT`
 /// - `silent ADDRESS`: bind TCP without listening
 /// - `flight ADDRESS`: listen, and leave the socket on its way to another process
-/// - `connect ADDRESS`: a client; gives the port it came from
-/// - `children N`: N processes that inherit every socket so far; gives their PIDs
+/// - `connect ADDRESS [FROM]`, `udp-connect ADDRESS [FROM]`: a client, bound to
+///   an address if one is given; gives the port it comes from
+/// - `thread ADDRESS`: listen in a thread with descriptors of its own (Linux)
+/// - `children N [UID]`: N processes that inherit every socket so far, of this
+///   user if one is given; gives their PIDs. They may outlive the fixture, and
+///   end when the standard input that they share with it closes.
+/// - `respawn N`: the same, each started again whenever a signal ends it
+/// - `worker`: the same, once, with nothing but a connection accepted from the last socket
+/// - `deaf`: TERM is of no effect, except on children
 /// - `heir HEX N`: the same, once, with these bytes and N times x as an argument
 /// - `name HEX`: change the process name to these bytes (Linux)
 /// - `files N`: hold N more descriptors
@@ -140,19 +175,38 @@ fn execute() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "children" => {
-                for _ in 0..number(rest) {
-                    let child = heir(&held, OsStr::new(""));
-                    numbers.push(child.id());
-                    children.push(child);
+                let (count, user) = rest.split_once(' ').unwrap_or((rest, ""));
+                bequeath(&held);
+                for _ in 0..number(count) {
+                    let mut command = waiting(OsStr::new(""));
+                    if let Ok(user) = user.parse() {
+                        command.uid(user).gid(user);
+                    }
+                    children.push(command.spawn().expect("a child"));
+                    numbers.push(children[children.len() - 1].id());
                 }
             }
             "heir" => {
                 let (bytes, more) = rest.split_once(' ').expect("bytes and a number");
                 let argument = [unhex(bytes), vec![b'x'; number(more)]].concat();
-                let child = heir(&held, &OsString::from_vec(argument));
+                bequeath(&held);
+                let child = waiting(&OsString::from_vec(argument)).spawn().expect("a child");
                 numbers.push(child.id());
                 children.push(child);
             }
+            "respawn" => {
+                bequeath(&held);
+                numbers.extend((0..number(rest)).map(|_| respawn()));
+            }
+            "worker" => {
+                let (child, client) = worker(held.last().expect("a listener"));
+                held.push(client);
+                numbers.push(child.id());
+                children.push(child);
+            }
+            "deaf" => turn_deaf(),
+            #[cfg(target_os = "linux")]
+            "thread" => numbers.push(listen_in_thread(rest.to_owned()).into()),
             "name" => std::fs::write("/proc/self/comm", unhex(rest)).expect("a new name"),
             "files" => {
                 held.extend(
@@ -170,7 +224,6 @@ fn execute() {
     report(&format!("{READY} {}", numbers.join(" ")));
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     for mut child in children {
-        drop(child.stdin.take());
         let _ = child.wait();
     }
 }
@@ -197,18 +250,15 @@ fn bind(kind: &str, address: &str) -> (OwnedFd, u16) {
             let port = socket.local_addr().expect("an address").port();
             (socket.into(), port)
         }
-        "connect" => {
-            let stream = TcpStream::connect(address).expect("a connection");
-            let port = stream.local_addr().expect("an address").port();
-            (stream.into(), port)
-        }
+        "connect" => connect(SocketType::STREAM, address),
+        "udp-connect" => connect(SocketType::DGRAM, address),
         "v6only" => {
-            let socket = tcp_socket(AddressFamily::INET6);
+            let socket = socket(AddressFamily::INET6, SocketType::STREAM);
             sockopt::set_ipv6_v6only(&socket, true).expect("an option");
             listen(socket, "[::]:0".parse().expect("an address"))
         }
         "shared" => {
-            let socket = tcp_socket(AddressFamily::INET);
+            let socket = socket(AddressFamily::INET, SocketType::STREAM);
             sockopt::set_socket_reuseport(&socket, true).expect("an option");
             listen(socket, parsed())
         }
@@ -217,7 +267,7 @@ fn bind(kind: &str, address: &str) -> (OwnedFd, u16) {
             (in_flight(&listener), port)
         }
         "silent" => {
-            let socket = tcp_socket(AddressFamily::INET);
+            let socket = socket(AddressFamily::INET, SocketType::STREAM);
             rustix::net::bind(&socket, &parsed()).expect("a free port");
             let port = local_port(&socket);
             (socket, port)
@@ -226,12 +276,25 @@ fn bind(kind: &str, address: &str) -> (OwnedFd, u16) {
     }
 }
 
-fn tcp_socket(family: AddressFamily) -> OwnedFd {
+fn connect(kind: SocketType, addresses: &str) -> (OwnedFd, u16) {
+    let (to, from) = addresses.split_once(' ').unwrap_or((addresses, ""));
+    let to: SocketAddr = to.parse().expect("an address");
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, kind);
+    if let Ok(from) = from.parse::<SocketAddr>() {
+        rustix::net::bind(&socket, &from).expect("a free port");
+    }
+    rustix::net::connect(&socket, &to).expect("a connection");
+    let port = local_port(&socket);
+    (socket, port)
+}
+
+fn socket(family: AddressFamily, kind: SocketType) -> OwnedFd {
     #[cfg(target_os = "linux")]
     let flags = SocketFlags::CLOEXEC;
     #[cfg(not(target_os = "linux"))]
     let flags = SocketFlags::empty();
-    rustix::net::socket_with(family, SocketType::STREAM, flags, None).expect("a socket")
+    rustix::net::socket_with(family, kind, flags, None).expect("a socket")
 }
 
 fn listen(socket: OwnedFd, address: SocketAddr) -> (OwnedFd, u16) {
@@ -258,14 +321,70 @@ fn local_port(socket: &OwnedFd) -> u16 {
     SocketAddr::try_from(name).expect("an IP address").port()
 }
 
-/// A process that inherits `held` and waits, with an argument that is of no effect.
-fn heir(held: &[OwnedFd], argument: &OsStr) -> Child {
+/// Lets every process that is started from now on inherit `held`.
+fn bequeath(held: &[OwnedFd]) {
     for socket in held {
         rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::empty()).expect("inheritable");
     }
+}
+
+/// A process that waits for the end of this one's standard input, with an argument that is of no effect.
+fn waiting(argument: &OsStr) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "read -r line", "sh"]).arg(argument);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a child")
+    command.args(["-c", "read -r line", "sh"]).arg(argument).stdout(Stdio::null());
+    command
+}
+
+/// A process that is started again when a signal ends it; gives the PID of the first.
+fn respawn() -> u32 {
+    let start = || waiting(OsStr::new("")).spawn().expect("a child");
+    let mut child = start();
+    let first = child.id();
+    std::thread::spawn(move || {
+        while child.wait().expect("a child").signal().is_some() {
+            child = start();
+            report(&format!("{AGAIN} {}", child.id()));
+        }
+    });
+    first
+}
+
+/// A process that holds a connection to this listener, and the other end.
+fn worker(listener: &OwnedFd) -> (Child, OwnedFd) {
+    let address = rustix::net::getsockname(listener).expect("an address");
+    let client = TcpStream::connect(SocketAddr::try_from(address).expect("an IP address"));
+    let connection = rustix::net::accept(listener).expect("a connection");
+    bequeath(std::slice::from_ref(&connection));
+    let child = waiting(OsStr::new("")).spawn().expect("a child");
+    (child, client.expect("a connection").into())
+}
+
+/// Catches TERM and does nothing; unlike an ignored signal, that is not inherited.
+#[expect(unsafe_code, reason = "the only safe ways are other dependencies")]
+fn turn_deaf() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: the handler does nothing, which is safe at any moment.
+    let previous = unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
+    assert_ne!(previous, libc::SIG_ERR);
+}
+
+/// Listens in a thread whose descriptors no other thread has.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a thread leaves the table of descriptors that it shares")]
+fn listen_in_thread(address: String) -> u16 {
+    let (sender, port) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // SAFETY: the thread gets a copy of the table, so what it holds stays
+        // open; from here on it uses only what it opens itself.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0, "a table of its own");
+        let (_socket, port) = bind("tcp", &address);
+        sender.send(port).expect("the fixture waits");
+        loop {
+            std::thread::park();
+        }
+    });
+    port.recv().expect("the thread listens")
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -114,14 +114,21 @@ fn right_and_silent_while_processes_come_and_go() {
 /// The program in a place that every user can reach; the build directory may be closed to others.
 #[cfg(target_os = "linux")]
 pub(crate) fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
+    public_copy_of(MX)
+}
+
+/// The same with another program.
+#[cfg(target_os = "linux")]
+pub(crate) fn public_copy_of(program: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), open).expect("a mode");
-    let copy = directory.path().join("mx");
-    // By another process: a file that this one writes could be open in a child
-    // that another test starts just now, and could then not be run.
-    let copied = Command::new("cp").args([MX.as_ref(), copy.as_os_str()]).status();
-    assert!(copied.expect("cp runs").success());
+    let name = std::path::Path::new(program).file_name().expect("a name");
+    let copy = directory.path().join(name);
+    // By another process: while this one has the file open for writing, a child
+    // that some other test starts has it too, and no file that is written can run.
+    let copied = Command::new("cp").arg(program).arg(&copy).status().expect("cp runs");
+    assert!(copied.success());
     (directory, copy)
 }
 

@@ -7,8 +7,14 @@ mod container;
 mod fixture;
 mod hostile;
 mod kill;
+#[cfg(target_os = "linux")]
+mod kill_hostile;
+mod kill_restarted;
 mod live;
+#[cfg(target_os = "linux")]
+mod namespace;
 mod origin;
+mod signals;
 mod terminal;
 mod tidy;
 mod wait;

@@ -67,6 +67,21 @@ impl Terminal {
         self.wait_for(wanted, |text| text.contains(wanted))
     }
 
+    /// Waits for the end of the program, and returns the last screen and the exit code.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> (String, u32) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("never ended:\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        (self.text(), self.child.wait().expect("a child").exit_code())
+    }
+
     fn text(&self) -> String {
         let contents = self.screen.screen().contents();
         contents.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn owner(name: &str) -> Owner {
-        Owner { name: name.to_owned(), ..Owner::default() }
+        Owner { name: name.to_owned(), certain: true, ..Owner::default() }
     }
 
     fn listed(name: &str, ports: &[(&str, u16, u16, u16)]) -> Listed {

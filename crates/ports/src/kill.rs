@@ -29,7 +29,7 @@ pub enum Refusal {
         /// The container; `None` if no engine names it.
         container: Option<Container>,
     },
-    /// The owners of this many sockets cannot be seen, so the ports could not be freed.
+    /// An owner of each of this many sockets cannot be seen, so the ports could not be freed.
     Hidden(usize),
     /// A process that is never ended, and what it is.
     Protected(Rc<Owner>, &'static str),
@@ -40,12 +40,36 @@ pub enum Refusal {
 /// What became of the sockets and their owners.
 #[derive(Debug)]
 pub struct Ending {
-    /// The owners, and whether each has ended.
-    pub processes: Vec<(Rc<Owner>, Fate)>,
+    /// The owners, with what was sent to them.
+    pub targets: Vec<Target>,
     /// Sockets that are still bound, or bound again by somebody else.
     pub bound: Vec<Socket>,
-    /// Whether one of `bound` is new.
-    pub again: bool,
+    /// The first of `bound` that is new.
+    pub again: Option<Socket>,
+}
+
+/// An owner of some sockets.
+#[derive(Debug)]
+pub struct Target {
+    /// The owner, as it was found.
+    pub owner: Rc<Owner>,
+    /// The ports of its sockets.
+    pub ports: Vec<u16>,
+    /// What was sent to it, unless it was left untouched.
+    pub signal: Signal,
+    /// The process, if it was signalled.
+    process: Option<signal::Process>,
+}
+
+impl Target {
+    /// What has become of it so far.
+    pub fn fate(&self) -> Fate {
+        match &self.process {
+            None => Fate::Untouched,
+            Some(process) if process.has_ended() => Fate::Ended,
+            Some(_) => Fate::Running,
+        }
+    }
 }
 
 /// What became of an owner.
@@ -60,11 +84,11 @@ pub enum Fate {
     Untouched,
 }
 
-/// Every process that holds one of the sockets, parents before their children:
+/// Every process that was seen to hold one of the sockets, parents before their children:
 /// a parent that goes first cannot start a child again.
 pub fn owners(sockets: &[Socket]) -> Vec<Rc<Owner>> {
-    let mut owners: Vec<Rc<Owner>> =
-        sockets.iter().flat_map(|socket| &socket.owners).map(Rc::clone).collect();
+    let owners = sockets.iter().flat_map(|socket| &socket.owners);
+    let mut owners: Vec<Rc<Owner>> = owners.filter(|owner| owner.certain).map(Rc::clone).collect();
     owners.sort_by_key(|owner| owner.pid);
     owners.dedup_by_key(|owner| owner.pid);
     let parents: Vec<(u32, Option<u32>)> =
@@ -75,12 +99,22 @@ pub fn owners(sockets: &[Socket]) -> Vec<Rc<Owner>> {
     owners
 }
 
+/// The ports on which an owner holds one of the sockets.
+pub fn ports(owner: &Owner, sockets: &[Socket]) -> Vec<u16> {
+    let holds = |socket: &&Socket| socket.owners.iter().any(|other| other.pid == owner.pid);
+    let mut ports: Vec<u16> = sockets.iter().filter(holds).map(|socket| socket.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
 /// Why nothing should be touched; `None` if every owner may be signalled.
 pub fn refusal(report: &Report) -> Option<Refusal> {
     if let Some(published) = report.sockets.iter().find_map(published) {
         return Some(published);
     }
-    let hidden = report.sockets.iter().filter(|socket| crate::lacks_owner(socket)).count();
+    let is_hidden = |socket: &&Socket| crate::lacks_owner(socket) || may_have_hidden_owner(socket);
+    let hidden = report.sockets.iter().filter(is_hidden).count();
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
@@ -108,6 +142,13 @@ fn published(socket: &Socket) -> Option<Refusal> {
     Some(Refusal::Published { port, owner: Some(Rc::clone(owner)), container })
 }
 
+/// Whether another user made the socket, and handed it to the owners that are
+/// seen: then a process of that user, which is not, may well hold it too.
+fn may_have_hidden_owner(socket: &Socket) -> bool {
+    let is_seen = |maker| socket.owners.iter().any(|owner| owner.uid == maker);
+    !sys::user::is_root() && socket.uid.is_some_and(|maker| !is_seen(maker))
+}
+
 /// What makes a process one that is never ended.
 fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
     match pid {
@@ -129,8 +170,8 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let ancestors = ancestry(std::process::id(), parent);
     let owners = owners(sockets);
     let watch = could_come_back(&owners, &ancestors);
-    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, processes: Vec::new() };
-    owners.into_iter().try_for_each(|owner| signaller.send(owner))?;
+    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, targets: Vec::new() };
+    owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
         let now = table(query)?;
         if !now.iter().any(|key| signaller.keys.contains(key)) {
@@ -146,16 +187,24 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
         }
     };
     signaller.wait_for_ends();
-    let Signaller { keys, processes, .. } = signaller;
+    let Signaller { keys, targets, .. } = signaller;
     let bound = if free && !watch { Vec::new() } else { bound_now(query, &keys, watch)? };
-    let again = bound.iter().any(|socket| !keys.contains(&socket.key));
-    let fate = |process: Option<signal::Process>| match process {
-        None => Fate::Untouched,
-        Some(process) if process.has_ended() => Fate::Ended,
-        Some(_) => Fate::Running,
-    };
-    let processes = processes.into_iter().map(|(owner, process)| (owner, fate(process))).collect();
-    Ok(Ending { processes, bound, again })
+    let again = bound.iter().find(|socket| !keys.contains(&socket.key)).cloned();
+    Ok(Ending { targets, bound, again })
+}
+
+/// Sends KILL to every owner of what is still bound after `ending`, and waits in the same way.
+pub fn force(query: &Query, ending: Ending, grace: Duration) -> Result<Ending> {
+    let mut forced = end(query, &ending.bound, Signal::SIGKILL, grace)?;
+    // Owners that KILL was not sent to are told as they were before.
+    for target in ending.targets {
+        match forced.targets.iter_mut().find(|other| other.owner.pid == target.owner.pid) {
+            None => forced.targets.push(target),
+            Some(other) if other.process.is_none() => *other = target,
+            Some(_) => {}
+        }
+    }
+    Ok(forced)
 }
 
 fn parent(pid: u32) -> Option<u32> {
@@ -192,13 +241,13 @@ struct Signaller {
     keys: Vec<u64>,
     /// Of this program: never signalled.
     ancestors: Vec<u32>,
-    /// The owners so far; without a process if there was no signal.
-    processes: Vec<(Rc<Owner>, Option<signal::Process>)>,
+    /// The owners so far.
+    targets: Vec<Target>,
 }
 
 impl Signaller {
     /// Signals an owner that still holds one of the sockets and may be ended.
-    fn send(&mut self, owner: Rc<Owner>) -> Result<()> {
+    fn send(&mut self, owner: Rc<Owner>, sockets: &[Socket]) -> Result<()> {
         let mut process = None;
         if protection(owner.pid, &self.ancestors).is_none() {
             process = signal::open(owner.pid, &self.keys)?;
@@ -206,7 +255,8 @@ impl Signaller {
         if let Some(process) = &process {
             process.signal(self.signal)?;
         }
-        self.processes.push((owner, process));
+        let ports = ports(&owner, sockets);
+        self.targets.push(Target { owner, ports, signal: self.signal, process });
         Ok(())
     }
 
@@ -214,9 +264,9 @@ impl Signaller {
     fn send_to_newcomers(&mut self, query: &Query) -> Result<()> {
         let mut held = crate::list(query)?.sockets;
         held.retain(|socket| self.keys.contains(&socket.key));
-        let known: HashSet<u32> = self.processes.iter().map(|(owner, _)| owner.pid).collect();
+        let known: HashSet<u32> = self.targets.iter().map(|target| target.owner.pid).collect();
         let mut new = owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid));
-        new.try_for_each(|owner| self.send(owner))
+        new.try_for_each(|owner| self.send(owner, &held))
     }
 
     /// Gives processes that have closed their sockets time to end: most do so
@@ -225,7 +275,7 @@ impl Signaller {
         const TIME: Duration = Duration::from_millis(20);
 
         let deadline = Instant::now() + TIME;
-        for process in self.processes.iter().filter_map(|(_, process)| process.as_ref()) {
+        for process in self.targets.iter().filter_map(|target| target.process.as_ref()) {
             let left = deadline.saturating_duration_since(Instant::now());
             signal::wait_for_any(&[process], left);
         }
@@ -238,9 +288,9 @@ impl Signaller {
         const STEP: Duration = Duration::from_millis(5);
 
         let running: Vec<&signal::Process> = self
-            .processes
+            .targets
             .iter()
-            .filter_map(|(_, process)| process.as_ref())
+            .filter_map(|target| target.process.as_ref())
             .filter(|process| !process.has_ended())
             .collect();
         if running.is_empty() {
@@ -253,12 +303,13 @@ impl Signaller {
 }
 
 /// Whether somebody may start one of the owners again: a service manager, or a
-/// parent that is not above this program.
+/// parent that is not above this program. Process 1 is above it, but starts
+/// things again on macOS and in many containers.
 fn could_come_back(owners: &[Rc<Owner>], above: &[u32]) -> bool {
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     owners.iter().any(|owner| {
         let outside =
-            |parent: u32| parent > 1 && !above.contains(&parent) && !set.contains(&parent);
+            |parent: u32| parent == 1 || !(above.contains(&parent) || set.contains(&parent));
         owner.service.is_some() || owner.parent.is_some_and(outside)
     })
 }
@@ -303,8 +354,8 @@ mod tests {
         let ending = end(&query, &report.sockets, Signal::SIGTERM, Duration::from_millis(20))
             .expect("nothing to fail");
         let fates: Vec<_> =
-            ending.processes.iter().map(|(owner, fate)| (owner.pid, *fate)).collect();
+            ending.targets.iter().map(|target| (target.owner.pid, target.fate())).collect();
         assert_eq!(fates, [(std::process::id(), Fate::Untouched)]);
-        assert!(!ending.bound.is_empty() && !ending.again);
+        assert!(!ending.bound.is_empty() && ending.again.is_none());
     }
 }

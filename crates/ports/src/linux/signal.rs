@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use sys::{Error, Result};
 
 /// A process that can be waited for.
+#[derive(Debug)]
 pub(crate) struct Process(OwnedFd);
 
 /// Opens a process and makes sure that it holds one of the sockets; `None` if it does not, or has ended.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sys::{Error, Result};
 
 /// A process that can be waited for.
+#[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,
     /// Together with the PID, this tells a process from a later one.

@@ -1,8 +1,9 @@
 //! `mx ports kill`: free ports by ending the processes that hold them.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use ports::kill::{self, Ending, Fate, Refusal};
+use ports::kill::{self, Ending, Fate, Refusal, Target};
 use ports::{Container, Owner, Query, Report, Selector, Socket};
 use serde::Serialize;
 use sys::signal::{self, Signal};
@@ -81,12 +82,11 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         ask(&report, args.signal, out)?;
     }
     let mut ending = kill::end(&query, &report.sockets, args.signal, args.grace)?;
-    let mut signal = args.signal;
-    if !ending.bound.is_empty() && !ending.again && (args.force || ask_to_force(&ending)) {
-        signal = Signal::SIGKILL;
-        ending = kill::end(&query, &ending.bound, signal, args.grace)?;
+    let is_stuck = !ending.bound.is_empty() && ending.again.is_none();
+    if is_stuck && (args.force || ask_to_force(&ending)) {
+        ending = kill::force(&query, ending, args.grace)?;
     }
-    finish(&report, &ending, signal, out)
+    finish(&ending, out)
 }
 
 fn parse_signal(text: &str) -> Result<Signal, Failure> {
@@ -119,25 +119,15 @@ struct Process {
 }
 
 fn plan(report: &Report, signal: Signal) -> Done<'static> {
-    let owners = kill::owners(&report.sockets);
-    let processes =
-        owners.iter().map(|owner| process(owner, &report.sockets, signal, None)).collect();
-    Done { freed: false, dry_run: true, processes, bound: &[] }
-}
-
-fn process(owner: &Owner, sockets: &[Socket], signal: Signal, result: Option<Fate>) -> Process {
-    let held =
-        sockets.iter().filter(|socket| socket.owners.iter().any(|other| other.pid == owner.pid));
-    let mut ports: Vec<u16> = held.map(|socket| socket.port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    Process {
+    let process = |owner: &Rc<Owner>| Process {
         pid: owner.pid,
         name: owner.name.clone(),
-        ports,
+        ports: kill::ports(owner, &report.sockets),
         signal: signal::name(signal),
-        result,
-    }
+        result: None,
+    };
+    let processes = kill::owners(&report.sockets).iter().map(process).collect();
+    Done { freed: false, dry_run: true, processes, bound: &[] }
 }
 
 fn refused(refusal: &Refusal) -> Failure {
@@ -212,32 +202,35 @@ fn ask(report: &Report, signal: Signal, out: &Out) -> Result<(), Failure> {
 }
 
 fn ask_to_force(ending: &Ending) -> bool {
-    let still = ending.processes.iter().filter(|(_, fate)| *fate == Fate::Running).count();
+    let still = ending.targets.iter().filter(|target| target.fate() == Fate::Running).count();
     Out::confirm(&format!("Still bound. Send KILL to {}?", super::count_processes(still)))
         == Some(true)
 }
 
-fn finish(report: &Report, ending: &Ending, signal: Signal, out: &Out) -> Outcome {
-    let mut processes: Vec<Process> = ending
-        .processes
-        .iter()
-        .map(|(owner, fate)| process(owner, &report.sockets, signal, Some(*fate)))
-        .collect();
+fn finish(ending: &Ending, out: &Out) -> Outcome {
+    let process = |target: &Target| Process {
+        pid: target.owner.pid,
+        name: target.owner.name.clone(),
+        ports: target.ports.clone(),
+        signal: signal::name(target.signal),
+        result: Some(target.fate()),
+    };
+    let mut processes: Vec<Process> = ending.targets.iter().map(process).collect();
     processes.sort_by_key(|process| process.pid);
-    let freed = ending.bound.is_empty();
+    let culprit = ending.again.as_ref().or(ending.bound.first());
+    let freed = culprit.is_none();
     print(&Done { freed, dry_run: false, processes, bound: &ending.bound }, out)?;
-    if freed {
-        return Ok(Exit::Yes);
-    }
-    let who =
-        kill::owners(&ending.bound).first().map(|owner| match (&owner.service, owner.parent) {
+    let Some(socket) = culprit else { return Ok(Exit::Yes) };
+    let who = kill::owners(std::slice::from_ref(socket)).first().map(|owner| {
+        match (&owner.service, owner.parent) {
             (Some(unit), _) => format!("{owner}, of the service {unit}"),
             (None, Some(parent)) => format!("{owner}, started by PID {parent}"),
             (None, None) => owner.to_string(),
-        });
+        }
+    });
     let who = who.unwrap_or_else(|| "a process that cannot be seen".to_owned());
-    let port = ending.bound[0].port;
-    Err(if ending.again {
+    let port = socket.port;
+    Err(if ending.again.is_some() {
         Failure::unable(format!("cannot free {port}: it was freed, and bound again by {who}"))
             .hint("stop what starts it, then try again")
     } else {
