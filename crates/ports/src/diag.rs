@@ -129,10 +129,11 @@ fn decode(message: &[u8], protocol: Protocol) -> Message {
     match read_u16(message, 4) {
         Some(SOCK_DIAG_BY_FAMILY) => socket(body, protocol),
         // Both carry a negative errno; DONE may carry nothing.
-        Some(NLMSG_DONE | NLMSG_ERROR) => {
-            let errno = read_u32(body, 0).map_or(0, u32::cast_signed);
-            Message::Done(errno.wrapping_neg())
-        }
+        Some(kind @ (NLMSG_DONE | NLMSG_ERROR)) => match read_u32(body, 0).map(u32::cast_signed) {
+            Some(errno) => Message::Done(errno.wrapping_neg()),
+            None if kind == NLMSG_DONE => Message::Done(0),
+            None => Message::Broken,
+        },
         _ => Message::Skipped,
     }
 }
@@ -312,6 +313,12 @@ mod tests {
     fn errors_and_broken_bytes_are_told_apart() {
         let refused = message(NLMSG_ERROR, &(-13i32).to_ne_bytes());
         assert_eq!(messages(&refused, Protocol::Tcp).next(), Some(Message::Done(13)));
+        let unsaid = message(NLMSG_ERROR, &[]);
+        assert_eq!(messages(&unsaid, Protocol::Tcp).next(), Some(Message::Broken));
+        assert_eq!(
+            messages(&message(NLMSG_DONE, &[]), Protocol::Tcp).next(),
+            Some(Message::Done(0))
+        );
         let short = message(SOCK_DIAG_BY_FAMILY, &[0; 20]);
         assert_eq!(messages(&short, Protocol::Tcp).next(), Some(Message::Broken));
         assert_eq!(messages(&[1, 2, 3], Protocol::Tcp).next(), Some(Message::Broken));
