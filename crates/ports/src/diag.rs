@@ -210,30 +210,31 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
+/// Runs a filter as the kernel's `inet_diag_bc_run` does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn accepts(program: &[u8], port: u16) -> bool {
+    let (mut at, end) = (0, program.len());
+    while at < end {
+        let compared = || read_u16(program, at + 6).expect("a port behind a comparison");
+        let yes = match program[at] {
+            1 => false,
+            2 => port >= compared(),
+            3 => port <= compared(),
+            code => panic!("operation {code}"),
+        };
+        at += if yes {
+            usize::from(program[at + 1])
+        } else {
+            usize::from(read_u16(program, at + 2).expect("a jump"))
+        };
+    }
+    assert!(at == end || at == end + 4, "left the program at {at} of {end}");
+    at == end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Runs a filter as the kernel's `inet_diag_bc_run` does.
-    fn accepts(program: &[u8], port: u16) -> bool {
-        let (mut at, end) = (0, program.len());
-        while at < end {
-            let compared = || read_u16(program, at + 6).expect("a port behind a comparison");
-            let yes = match program[at] {
-                1 => false,
-                2 => port >= compared(),
-                3 => port <= compared(),
-                code => panic!("operation {code}"),
-            };
-            at += if yes {
-                usize::from(program[at + 1])
-            } else {
-                usize::from(read_u16(program, at + 2).expect("a jump"))
-            };
-        }
-        assert!(at == end || at == end + 4, "left the program at {at} of {end}");
-        at == end
-    }
 
     #[test]
     fn the_filter_accepts_exactly_its_ranges() {

@@ -14,23 +14,25 @@
 //! file joins, selects and counts. Nothing here prints, and nothing is cached.
 
 #[cfg_attr(
-    not(any(target_os = "macos", test)),
+    not(any(target_os = "macos", test, fuzzing)),
     expect(dead_code, reason = "macOS reads through it; it is tested on every system")
 )]
 mod darwin;
 #[cfg_attr(
-    not(any(target_os = "linux", test)),
+    not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod diag;
 mod explain;
 pub mod free;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod kill;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
 mod os;
 #[cfg_attr(
-    not(any(target_os = "linux", test)),
+    not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod procfs;
