@@ -13,29 +13,46 @@ const SOCKET: u16 = 20;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const SKV6ONLY: u16 = 11;
+/// An attribute of another kind.
+const OTHER: u16 = 8;
 
-/// Any datagram, a socket with any fields, and a filter for any ports.
+/// Any datagram, a socket with any fields and attributes, and a filter for any ports.
 pub fn diag(bytes: &[u8]) {
     datagram(bytes);
-    let message = socket(bytes);
-    datagram(&message);
-    let decoded: Vec<Message> = messages(&message, Protocol::Udp).collect();
-    assert!(matches!(decoded[..], [Message::Socket(_)]), "{decoded:?}");
+    let mut attributes = bytes;
+    let body: [u8; ANSWER] = take(&mut attributes);
+    datagram(&socket(body, attributes));
+    behind_another(body, attributes);
     filter(bytes);
 }
 
 /// A message with a socket of a known family in a known state.
-fn socket(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body: [u8; ANSWER] = take(&mut bytes);
+fn socket(mut body: [u8; ANSWER], attributes: &[u8]) -> Vec<u8> {
     body[0] = if body[0].is_multiple_of(2) { Family::V4 } else { Family::V6 } as u8;
     body[1] = body[1] % 13 + 1;
     let mut message = vec![0; HEADER];
-    let length = u32::try_from(HEADER + ANSWER + bytes.len()).expect("a short message");
-    put(&mut message, 0, &length.to_ne_bytes());
+    let length = HEADER + ANSWER + attributes.len();
+    put(&mut message, 0, &u32::try_from(length).expect("a short message").to_ne_bytes());
     put(&mut message, 4, &SOCKET.to_ne_bytes());
     message.extend(body);
-    message.extend(bytes);
+    message.extend(attributes);
     message
+}
+
+/// An attribute is found behind another one of any length and content.
+fn behind_another(body: [u8; ANSWER], content: &[u8]) {
+    let content = &content[..content.len().min(1000)];
+    let only = body[2] % 2;
+    let mut attributes = Vec::new();
+    for (kind, value) in [(OTHER, content), (SKV6ONLY, &[only])] {
+        attributes.extend(u16::try_from(4 + value.len()).expect("a short value").to_ne_bytes());
+        attributes.extend(kind.to_ne_bytes());
+        attributes.extend(value);
+        attributes.resize(attributes.len().next_multiple_of(4), 0);
+    }
+    let decoded: Vec<Message> = messages(&socket(body, &attributes), Protocol::Udp).collect();
+    let [Message::Socket(entry)] = &decoded[..] else { panic!("{decoded:?}") };
+    assert_eq!(entry.only_v6, Some(entry.local.is_ipv6() && only == 1));
 }
 
 /// Every byte belongs to a message, and every message is what its bytes say.

@@ -1,6 +1,9 @@
 //! Selectors of sockets, which people and scripts write.
 
-use crate::{Owner, Selector};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::take;
+use crate::{Host, Owner, Selector};
 
 /// Pieces of selectors, so that few bytes make a meaningful text.
 const PIECES: [&str; 24] = [
@@ -30,11 +33,27 @@ const PIECES: [&str; 24] = [
     ",",
 ];
 
-/// Any text, and any sequence of such pieces.
+/// Any text, any sequence of such pieces, and any ports at any host.
 pub fn selector(bytes: &[u8]) {
     text(&String::from_utf8_lossy(bytes));
     let pieces = bytes.iter().take(32).map(|&byte| PIECES[usize::from(byte) % PIECES.len()]);
     text(&pieces.collect::<String>());
+    ports(bytes);
+}
+
+/// What is shown of a selector is the selector.
+fn ports(mut bytes: &[u8]) {
+    let [kind] = take(&mut bytes);
+    let mut port = || u16::from_ne_bytes(take(&mut bytes)).max(1);
+    let (one, other) = (port(), port());
+    let host = match kind % 4 {
+        0 => Host::Any,
+        1 => Host::Loopback,
+        2 => Host::Address(Ipv4Addr::from(take::<4>(&mut bytes)).into()),
+        _ => Host::Address(IpAddr::from(Ipv6Addr::from(take::<16>(&mut bytes))).to_canonical()),
+    };
+    let selector = Selector::Port { ports: one.min(other)..=one.max(other), host };
+    assert_eq!(selector.to_string().parse(), Ok(selector));
 }
 
 fn text(text: &str) {
