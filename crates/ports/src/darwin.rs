@@ -31,7 +31,7 @@ pub(crate) struct Process {
     pub(crate) name: String,
     /// Seconds since the epoch.
     pub(crate) start: i64,
-    /// Microseconds beyond `start`.
+    /// Microseconds beyond `start`, less than a second.
     pub(crate) start_micros: i32,
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn process(info: &[u8]) -> Option<Process> {
         uid: read_u32(info, 20)?,
         name: if long.is_empty() { short } else { long },
         start: i64::try_from(read_u64(info, 120)?).ok()?,
-        start_micros: i32::try_from(read_u64(info, 128)?).ok()?,
+        start_micros: i32::try_from(read_u64(info, 128)?).ok().filter(|&part| part < 1_000_000)?,
     })
 }
 
@@ -164,12 +164,19 @@ pub(crate) fn launchd_label(bytes: &[u8]) -> Option<String> {
 
 /// `KERN_PROCARGS2`: the argument count, the path that was executed, padding,
 /// then the arguments and the environment as strings.
+///
+/// The path and its NUL are padded to the size of a pointer (`exec_extract_strings` in xnu's
+/// `bsd/kern/kern_exec.c`). More NULs are empty arguments: to skip them too would
+/// take as many strings of the environment for arguments.
 fn start_strings(bytes: &[u8]) -> Option<(usize, impl Iterator<Item = &[u8]>)> {
     let count = usize::try_from(read_u32(bytes, 0)?).ok()?;
     let rest = &bytes[4..];
     let path = rest.iter().position(|&byte| byte == 0)?;
-    let padding = rest[path..].iter().position(|&byte| byte != 0)?;
-    Some((count, rest[path + padding..].split(|&byte| byte == 0)))
+    let padding = (path + 1).next_multiple_of(8) - path;
+    // A 32-bit process (until macOS 10.14) has less of it.
+    let shorter = rest[path..].iter().take(padding).position(|&byte| byte != 0);
+    let strings = rest.get(path + shorter.unwrap_or(padding)..)?;
+    Some((count, strings.split(|&byte| byte == 0)))
 }
 
 /// What both sources tell of a socket.
@@ -385,13 +392,25 @@ mod tests {
         assert_eq!((decoded.parent, decoded.uid), (1, 501));
         assert_eq!((decoded.start, decoded.start_micros), (1_700_000_000, 250));
         assert_eq!(process(&info[..100]), None);
+        put(&mut info, 128, &3_000_000u64.to_le_bytes());
+        assert_eq!(process(&info), None, "more than a fraction of a second");
     }
 
     #[test]
     fn arguments_stop_before_the_environment() {
-        let mut bytes = 2u32.to_le_bytes().to_vec();
-        bytes.extend(b"/usr/bin/node\0\0\0\0node\0server.js\0SECRET=1\0");
-        assert_eq!(arguments(&bytes), Some(vec!["node".to_owned(), "server.js".to_owned()]));
+        for (path, given) in [
+            ("/usr/bin/node\0\0\0", ["node", "server.js"]),
+            ("/bin/sh\0", ["sh", ""]),
+            ("/bin/sh\0", ["", "-i"]),
+            ("/bin/ls\0", ["", ""]),
+            ("/bin/sleep\0\0\0\0\0\0", ["", "60"]),
+            // Of a 32-bit process: padded to 4 bytes only.
+            ("/usr/bin/a\0\0", ["node", "server.js"]),
+        ] {
+            let strings = format!("{path}{}\0{}\0SECRET=1\0", given[0], given[1]);
+            let bytes = [&2u32.to_le_bytes(), strings.as_bytes()].concat();
+            assert_eq!(arguments(&bytes).as_deref(), Some(given.map(str::to_owned).as_slice()));
+        }
         assert_eq!(arguments(b"\x02\0\0\0/usr/bin/node"), None);
         assert_eq!(arguments(b"\x02"), None);
     }

@@ -130,10 +130,11 @@ fn decode(message: &[u8], protocol: Protocol) -> Message {
     match read_u16(message, 4) {
         Some(SOCK_DIAG_BY_FAMILY) => socket(body, protocol),
         // Both carry a negative errno; DONE may carry nothing.
-        Some(NLMSG_DONE | NLMSG_ERROR) => {
-            let errno = read_u32(body, 0).map_or(0, u32::cast_signed);
-            Message::Done(errno.wrapping_neg())
-        }
+        Some(kind @ (NLMSG_DONE | NLMSG_ERROR)) => match read_u32(body, 0).map(u32::cast_signed) {
+            Some(errno) => Message::Done(errno.wrapping_neg()),
+            None if kind == NLMSG_DONE => Message::Done(0),
+            None => Message::Broken,
+        },
         _ => Message::Skipped,
     }
 }
@@ -216,30 +217,31 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
+/// Runs a filter as the kernel's `inet_diag_bc_run` does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn accepts(program: &[u8], port: u16) -> bool {
+    let (mut at, end) = (0, program.len());
+    while at < end {
+        let compared = || read_u16(program, at + 6).expect("a port behind a comparison");
+        let yes = match program[at] {
+            1 => false,
+            2 => port >= compared(),
+            3 => port <= compared(),
+            code => panic!("operation {code}"),
+        };
+        at += if yes {
+            usize::from(program[at + 1])
+        } else {
+            usize::from(read_u16(program, at + 2).expect("a jump"))
+        };
+    }
+    assert!(at == end || at == end + 4, "left the program at {at} of {end}");
+    at == end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Runs a filter as the kernel's `inet_diag_bc_run` does.
-    fn accepts(program: &[u8], port: u16) -> bool {
-        let (mut at, end) = (0, program.len());
-        while at < end {
-            let compared = || read_u16(program, at + 6).expect("a port behind a comparison");
-            let yes = match program[at] {
-                1 => false,
-                2 => port >= compared(),
-                3 => port <= compared(),
-                code => panic!("operation {code}"),
-            };
-            at += if yes {
-                usize::from(program[at + 1])
-            } else {
-                usize::from(read_u16(program, at + 2).expect("a jump"))
-            };
-        }
-        assert!(at == end || at == end + 4, "left the program at {at} of {end}");
-        at == end
-    }
 
     #[test]
     fn the_filter_accepts_exactly_its_ranges() {
@@ -323,6 +325,12 @@ mod tests {
     fn errors_and_broken_bytes_are_told_apart() {
         let refused = message(NLMSG_ERROR, &(-13i32).to_ne_bytes());
         assert_eq!(messages(&refused, Protocol::Tcp).next(), Some(Message::Done(13)));
+        let unsaid = message(NLMSG_ERROR, &[]);
+        assert_eq!(messages(&unsaid, Protocol::Tcp).next(), Some(Message::Broken));
+        assert_eq!(
+            messages(&message(NLMSG_DONE, &[]), Protocol::Tcp).next(),
+            Some(Message::Done(0))
+        );
         let short = message(SOCK_DIAG_BY_FAMILY, &[0; 20]);
         assert_eq!(messages(&short, Protocol::Tcp).next(), Some(Message::Broken));
         assert_eq!(messages(&[1, 2, 3], Protocol::Tcp).next(), Some(Message::Broken));

@@ -18,29 +18,31 @@
 //! file joins, selects and counts. Nothing here prints, and nothing is cached.
 
 #[cfg_attr(
-    not(any(target_os = "linux", test)),
+    not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod cgroup;
 mod container;
 #[cfg_attr(
-    not(any(target_os = "macos", test)),
+    not(any(target_os = "macos", test, fuzzing)),
     expect(dead_code, reason = "macOS reads through it; it is tested on every system")
 )]
 mod darwin;
 #[cfg_attr(
-    not(any(target_os = "linux", test)),
+    not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod diag;
 mod explain;
 pub mod free;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod kill;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(target_os = "macos", path = "macos/mod.rs")]
 mod os;
 #[cfg_attr(
-    not(any(target_os = "linux", test)),
+    not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod procfs;
