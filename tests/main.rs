@@ -10,4 +10,5 @@ mod live;
 mod terminal;
 mod tidy;
 mod wait;
+mod watch;
 mod zsh;

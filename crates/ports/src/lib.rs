@@ -6,7 +6,8 @@
 //! port is never an owner of N.
 //!
 //! [`kill`], [`wait`] and [`free`] act on the same sockets: they end the owners,
-//! look whether a server is up, and find ports that nobody holds.
+//! look whether a server is up, and find ports that nobody holds. [`watch`]
+//! tells what changes.
 //!
 //! How it is built: `os` takes a `Snapshot` of sockets and holders, per
 //! system; the parsers of kernel data (`diag`, `procfs`, `darwin`) are
@@ -42,6 +43,7 @@ mod signal;
 #[path = "linux_tables.rs"]
 mod tables;
 pub mod wait;
+pub mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -188,6 +190,11 @@ impl Socket {
     pub fn is_held_by_kernel(&self) -> bool {
         self.key == 0 || matches!(self.state, State::TimeWait | State::SynReceived)
     }
+
+    /// What sockets are listed by: port, protocol, address.
+    pub fn rank(&self) -> (u16, Protocol, IpAddr, State, Option<SocketAddr>) {
+        (self.port, self.protocol, self.address, self.state, self.peer)
+    }
 }
 
 /// A process that holds a socket.
@@ -292,14 +299,26 @@ impl fmt::Display for Owner {
 /// be seen are counted in [`Report::hidden`].
 pub fn list(query: &Query) -> Result<Report> {
     let ports = port_ranges(&query.selectors);
+    let snapshot = os::snapshot(&want(query, ports.as_deref()))?;
+    let mut report = report(query, snapshot);
+    explain::missing(query, &mut report)?;
+    Ok(report)
+}
+
+/// What a query asks of the system, where it names these ports.
+fn want<'a>(query: &Query, ports: Option<&'a [RangeInclusive<u16>]>) -> Want<'a> {
     let by_port = query.selectors.iter().any(|one| matches!(one, Selector::Port { .. }));
-    let snapshot = os::snapshot(&Want {
+    Want {
         protocol: query.protocol,
         all: query.all,
         silent: query.all || (by_port && !query.serving),
-        ports: ports.as_deref(),
+        ports,
         deadline: query.deadline,
-    })?;
+    }
+}
+
+/// What a query chooses of a snapshot.
+fn report(query: &Query, snapshot: Snapshot) -> Report {
     let unread = snapshot.unread;
     let mut report = join(snapshot);
     report.sockets.retain(|socket| {
@@ -314,11 +333,8 @@ pub fn list(query: &Query) -> Result<Report> {
         report.undecided = true;
         report.notes.push(format!("processes that could not be read: {unread}"));
     }
-    report.sockets.sort_by_cached_key(|socket| {
-        (socket.port, socket.protocol, socket.address, socket.state, socket.peer)
-    });
-    explain::missing(query, &mut report)?;
-    Ok(report)
+    report.sockets.sort_by_cached_key(Socket::rank);
+    report
 }
 
 /// What serves the ports of a query, or any port if it names none.

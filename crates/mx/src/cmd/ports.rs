@@ -2,16 +2,16 @@
 
 mod free;
 mod kill;
+mod listing;
+mod live;
 mod wait;
-
-use std::net::IpAddr;
+mod watch;
 
 use clap::Subcommand;
-use ports::{Owner, Protocol, Query, Report, Scope, Selector, Socket};
+use ports::{Protocol, Query, Report, Selector};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
-use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 
 /// Show what is bound to a port, and by whom
 ///
@@ -33,6 +33,13 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 pub(crate) struct PortsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
+    #[command(flatten)]
+    query: QueryArgs,
+}
+
+/// Which sockets.
+#[derive(clap::Args)]
+struct QueryArgs {
     /// Ports, ranges, addresses, URLs or process names; everything if none is given
     #[arg(value_name = "SELECTOR", value_parser = selector)]
     selectors: Vec<Selector>,
@@ -44,6 +51,18 @@ pub(crate) struct PortsArgs {
     /// Only sockets of this user, a name or a number
     #[arg(long, value_name = "USER", value_parser = user, value_hint = clap::ValueHint::Username)]
     user: Option<u32>,
+}
+
+impl QueryArgs {
+    fn query(self) -> Query {
+        Query {
+            selectors: self.selectors,
+            protocol: self.protocol.only(),
+            all: self.all,
+            user: self.user,
+            ..Query::default()
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -72,6 +91,7 @@ enum Verb {
     Kill(kill::KillArgs),
     Wait(wait::WaitArgs),
     Free(free::FreeArgs),
+    Watch(watch::WatchArgs),
 }
 
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
@@ -79,20 +99,15 @@ pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
         Some(Verb::Kill(args)) => kill::kill(args, out),
         Some(Verb::Wait(args)) => wait::wait(&args, out),
         Some(Verb::Free(args)) => free::free(args, out),
-        None => list(args, out),
+        Some(Verb::Watch(args)) => watch::watch(args, out),
+        None => list(args.query, out),
     }
 }
 
-fn list(args: PortsArgs, out: &Out) -> Outcome {
-    let query = Query {
-        selectors: args.selectors,
-        protocol: args.protocol.only(),
-        all: args.all,
-        user: args.user,
-        ..Query::default()
-    };
+fn list(args: QueryArgs, out: &Out) -> Outcome {
+    let query = args.query();
     let report = ports::list(&query)?;
-    out.document("mx.ports/1", &report, || table(&report.sockets, query.all))?;
+    out.document("mx.ports/1", &report, || listing::table(&report.sockets, query.all))?;
     for note in &report.notes {
         out.note(note);
     }
@@ -158,99 +173,4 @@ fn count(number: usize, noun: &str) -> String {
 
 fn count_processes(number: usize) -> String {
     if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
-}
-
-fn table(sockets: &[Socket], all: bool) -> Table {
-    let column = |heading, align| Column { heading, align };
-    let mut columns = vec![
-        column("PROTO", Align::Left),
-        column("ADDRESS", Align::Left),
-        column("PORT", Align::Right),
-    ];
-    if all {
-        columns.extend([column("STATE", Align::Left), column("PEER", Align::Left)]);
-    }
-    columns.extend([
-        column("PID", Align::Right),
-        column("PROCESS", Align::Left),
-        column("USER", Align::Left),
-        column("AGE", Align::Right),
-        column("COMMAND", Align::Left),
-    ]);
-    let mut rows = Vec::new();
-    let mut shown = std::collections::HashSet::new();
-    for socket in sockets {
-        let holders = socket.owners.iter().map(|owner| Some(owner.as_ref()));
-        let unknown = socket.owners.is_empty().then_some(None);
-        for owner in holders.chain(unknown) {
-            // Sockets of one process that share a port (SO_REUSEPORT) are one row.
-            let pid = owner.map(|owner| owner.pid);
-            let place = (socket.protocol, address(socket), socket.port, socket.state, socket.peer);
-            if pid.is_none() || shown.insert((place, pid)) {
-                rows.push(row(socket, owner, all));
-            }
-        }
-    }
-    Table { columns, rows }
-}
-
-fn row(socket: &Socket, owner: Option<&Owner>, all: bool) -> Vec<Cell> {
-    let exposed = if socket.scope == Scope::Loopback { DIM } else { WARN };
-    let mut row = vec![
-        Cell::new(socket.protocol.name()),
-        Cell::new(address(socket)).style(exposed),
-        Cell::new(socket.port.to_string()).style(KEY),
-    ];
-    if all {
-        row.push(Cell::new(socket.state.name()));
-        row.push(Cell::new(socket.peer.map(|peer| peer.to_string()).unwrap_or_default()));
-    }
-    match owner {
-        Some(owner) => row.extend([
-            Cell::new(owner.pid.to_string()),
-            Cell::new(&owner.name),
-            Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
-            Cell::new(owner.age.map(age).unwrap_or_default()),
-            Cell::new(owner.command.join(" ")).style(DIM),
-        ]),
-        None => row.extend([
-            Cell::new("?").style(WARN),
-            Cell::new("?").style(WARN),
-            Cell::new(user_name(socket.user.as_deref(), socket.uid)),
-            Cell::new(""),
-            Cell::new(""),
-        ]),
-    }
-    row
-}
-
-/// `*` for every address of both families; IPv6 in brackets; `%` and the interface.
-fn address(socket: &Socket) -> String {
-    let zone = socket.interface.as_ref().map(|name| format!("%{name}")).unwrap_or_default();
-    match socket.address {
-        IpAddr::V6(_) if socket.dual_stack == Some(true) => format!("*{zone}"),
-        IpAddr::V6(v6) => format!("[{v6}{zone}]"),
-        IpAddr::V4(v4) => format!("{v4}{zone}"),
-    }
-}
-
-fn user_name(name: Option<&str>, uid: Option<u32>) -> String {
-    match (name, uid) {
-        (Some(name), _) => name.to_owned(),
-        (None, Some(uid)) => uid.to_string(),
-        (None, None) => "?".to_owned(),
-    }
-}
-
-/// An age in its largest whole unit.
-fn age(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    match seconds {
-        0..MINUTE => format!("{seconds}s"),
-        MINUTE..HOUR => format!("{}m", seconds / MINUTE),
-        HOUR..DAY => format!("{}h", seconds / HOUR),
-        DAY.. => format!("{}d", seconds / DAY),
-    }
 }
