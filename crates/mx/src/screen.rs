@@ -81,8 +81,10 @@ impl Screen {
         });
         let (sender, arrivals) = channel();
         forward_signals(sender.clone())?;
-        take(keyboard.try_clone().map_err(unable)?)?;
+        let terminal = keyboard.try_clone().map_err(unable)?;
+        // Its end gives the terminal back, also if it is only half taken.
         let screen = Self { arrivals, keys: Keys::default(), drawn: String::new() };
+        take(terminal)?;
         forward_bytes(File::from(keyboard), sender)?;
         Ok(screen)
     }

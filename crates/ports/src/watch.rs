@@ -4,11 +4,12 @@
 //! Linux, and walks through the processes for their owners only if a socket has
 //! come or gone, or if the last walk is long enough ago. So a socket is told of
 //! at the look that follows its change; that other processes hold it than before
-//! (a parent has left it to its children), [`PAUSE`] and a look later. A socket
-//! that is opened and closed between two looks is not seen.
+//! (a parent has left it to its children), up to [`PAUSE`] later. A socket that is
+//! opened and closed between two looks is not seen.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,13 +18,9 @@ use sys::Result;
 
 use crate::{Entry, Protocol, Query, Report, Socket, State, os};
 
-/// The time between two walks through the processes while no socket comes or goes.
-///
-/// After a walk that took long the pause is longer: [`SHARE`] times as long as the walk.
-pub const PAUSE: Duration = Duration::from_secs(2);
-
-/// While nothing changes, one part in so many of the time goes into walks.
-pub const SHARE: u32 = 50;
+/// The time between two walks through the processes while no socket comes or
+/// goes: 50 times as long as the last walk took, within these limits.
+pub const PAUSE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(10);
 
 /// What happened to a socket. Events of one look are told in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -104,7 +101,7 @@ impl Watcher {
         let before = self.due.is_some().then_some(self.report.sockets.as_slice());
         let changes = changes(before, &report.sockets, now());
         self.report = report;
-        self.due = Some(Instant::now() + PAUSE.max(start.elapsed() * SHARE));
+        self.due = Some(Instant::now() + pause(start.elapsed()));
         Ok(changes)
     }
 
@@ -112,6 +109,11 @@ impl Watcher {
     pub fn report(&self) -> &Report {
         &self.report
     }
+}
+
+/// How long to leave owners alone after a walk that took so long.
+fn pause(walk: Duration) -> Duration {
+    (walk * 50).clamp(*PAUSE.start(), *PAUSE.end())
 }
 
 /// What makes a socket the same at two looks.

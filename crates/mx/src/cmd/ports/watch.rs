@@ -25,7 +25,7 @@ use crate::table::{Align, Cell, Column, Table};
 /// What is there at the start comes as opened, in JSON with "initial": true.
 ///
 /// A socket that is opened and closed within one interval is not seen. Owners
-/// that change while the socket stays are noticed after a few seconds.
+/// that change while the socket stays are noticed within 10 seconds.
 ///
 /// Exit codes: 0 quit, or nobody reads any more, 2 wrong usage, 3 the sockets
 /// cannot be listed.
