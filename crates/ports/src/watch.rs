@@ -182,10 +182,12 @@ fn changes(before: Option<&[Socket]>, after: &[Socket], time: Timestamp) -> Vec<
     changes
 }
 
-/// Owners are sorted by PID.
+/// Whether the same processes were seen to hold them. Who may hold a socket, but
+/// was not seen to, comes and goes without meaning anything.
 fn same_owners(one: &Socket, other: &Socket) -> bool {
-    let pids =
-        |socket: &Socket| -> Vec<u32> { socket.owners.iter().map(|owner| owner.pid).collect() };
+    let pids = |socket: &Socket| -> Vec<u32> {
+        socket.owners.iter().filter(|owner| owner.certain).map(|owner| owner.pid).collect()
+    };
     pids(one) == pids(other)
 }
 
@@ -203,6 +205,7 @@ mod tests {
     use super::*;
     use crate::Owner;
 
+    /// Owners below 100 were seen to hold it.
     fn socket(port: u16, key: u64, pids: &[u32]) -> Socket {
         let entry = Entry {
             key,
@@ -214,7 +217,8 @@ mod tests {
             interface: 0,
             uid: None,
         };
-        let owner = |pid: &u32| Rc::new(Owner { pid: *pid, ..Owner::default() });
+        let owner =
+            |pid: &u32| Rc::new(Owner { pid: *pid, certain: *pid < 100, ..Owner::default() });
         crate::socket(&entry, pids.iter().map(owner).collect())
     }
 
@@ -258,6 +262,17 @@ mod tests {
                 [format!("changed 1 {pids:?} Some([7, 8]) false")]
             );
         }
+    }
+
+    #[test]
+    fn who_may_hold_a_socket_does_not_change_it() {
+        let before = [socket(1, 10, &[7, 100])];
+        assert!(told(Some(&before), &[socket(1, 10, &[7])]).is_empty());
+        assert!(told(Some(&before), &[socket(1, 10, &[7, 101])]).is_empty());
+        assert_eq!(
+            told(Some(&before), &[socket(1, 10, &[7, 8])]),
+            ["changed 1 [7, 8] Some([7, 100]) false"]
+        );
     }
 
     #[test]
