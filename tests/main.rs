@@ -11,4 +11,5 @@ mod origin;
 mod terminal;
 mod tidy;
 mod wait;
+mod watch;
 mod zsh;
