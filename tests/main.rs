@@ -18,4 +18,5 @@ mod signals;
 mod terminal;
 mod tidy;
 mod wait;
+mod watch;
 mod zsh;

@@ -16,12 +16,16 @@ pub(crate) struct Terminal {
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
     // Closing it ends the program.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
     pub(crate) fn new(command: CommandBuilder, columns: u16) -> Self {
-        let size = PtySize { rows: 80, cols: columns, pixel_width: 0, pixel_height: 0 };
+        Self::with_size(command, columns, 80)
+    }
+
+    pub(crate) fn with_size(command: CommandBuilder, columns: u16, rows: u16) -> Self {
+        let size = size(columns, rows);
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let child = pair.slave.spawn_command(command).expect("the program starts");
         let mut reader = pair.master.try_clone_reader().expect("its output");
@@ -36,7 +40,7 @@ impl Terminal {
             }
         });
         let screen = vt100::Parser::new(nonzero(size.rows), nonzero(size.cols), 0);
-        Self { child, writer, output, screen, _master: pair.master }
+        Self { child, writer, output, screen, master: pair.master }
     }
 
     pub(crate) fn type_text(&mut self, text: &str) {
@@ -82,10 +86,24 @@ impl Terminal {
         (self.text(), self.child.wait().expect("a child").exit_code())
     }
 
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        self.screen.screen_mut().set_size(nonzero(rows), nonzero(columns));
+        self.master.resize(size(columns, rows)).expect("a terminal");
+    }
+
+    /// What the program has made of the screen beside its text.
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.screen.screen()
+    }
+
     fn text(&self) -> String {
         let contents = self.screen.screen().contents();
         contents.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
 }
 
 fn nonzero(number: u16) -> NonZero<u16> {

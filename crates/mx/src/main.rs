@@ -13,7 +13,9 @@ mod cmd;
 mod exit;
 #[cfg(test)]
 mod generate;
+mod keys;
 mod out;
+mod screen;
 mod startup_file;
 mod table;
 mod values;

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
@@ -119,18 +122,44 @@ impl Out {
         }
     }
 
+    /// Whether to show something that changes as a screen, rather than as lines.
+    pub(crate) fn is_live(&self) -> Result<bool, Failure> {
+        let lines = "--plain and --json print a line for each change";
+        if self.quiet {
+            return Err(Failure::usage("cannot watch and print nothing: --quiet is given", lines));
+        }
+        if self.format == Format::Table && !self.terminal {
+            let message = "cannot show a table that changes: this is no terminal";
+            return Err(Failure::usage(message, lines));
+        }
+        Ok(self.format == Format::Table)
+    }
+
+    /// Whether text is coloured.
+    pub(crate) fn is_colored(&self) -> bool {
+        self.color
+    }
+
+    /// Prints one of many documents, as one line, or the lines of the table made
+    /// from the same data. False if nobody reads them any more.
+    pub(crate) fn event<T: Serialize>(
+        &self,
+        schema: &'static str,
+        data: &T,
+        table: impl FnOnce() -> Table,
+    ) -> Result<bool, Failure> {
+        match self.format {
+            Format::Json => write(&json(schema, data, false)?),
+            Format::Plain | Format::Table => write(&table().plain()),
+        }
+    }
+
     /// Prints text as it is.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.quiet {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::unable(format!("cannot write the answer: {error}")))
-            }
-            _ => Ok(()),
-        }
+        write(text).map(drop)
     }
 
     /// Says something beside the answer. In JSON it is part of the document instead.
@@ -141,6 +170,13 @@ impl Out {
     /// Says what to do next.
     pub(crate) fn hint(&self, text: &str) {
         self.aside("hint", text);
+    }
+
+    /// Says something that no document holds, in every format.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.quiet {
+            stderr_line("mx", text);
+        }
     }
 
     /// Asks a question that is answered with yes or no; `None` if there is nobody to ask.
@@ -170,6 +206,40 @@ impl Out {
         let stdout = io::stdout();
         let size = self.terminal.then(|| terminal_size::terminal_size_of(stdout)).flatten();
         size.map(|(width, _)| usize::from(width.0)).filter(|&width| width > 0)
+    }
+}
+
+/// Waits, or returns false at once when nobody reads standard output any more.
+pub(crate) fn pause(time: Duration) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        let stdout = io::stdout();
+        // The end of the reader is told without being asked for.
+        let mut wanted = [PollFd::new(&stdout, PollFlags::empty())];
+        let limit = Timespec::try_from(rest).ok();
+        match poll(&mut wanted, limit.as_ref()) {
+            Ok(0) => return true,
+            Ok(_) if wanted[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => {
+                return false;
+            }
+            Err(Errno::INTR) => {}
+            // macOS cannot wait for every kind of file.
+            _ => {
+                std::thread::sleep(rest);
+                return true;
+            }
+        }
+    }
+}
+
+/// False if nobody reads it, which is no error.
+fn write(text: &str) -> Result<bool, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::unable(format!("cannot write the answer: {error}"))),
     }
 }
 

@@ -46,6 +46,12 @@ pub(crate) const KEY: Style = AnsiColor::Cyan.on_default();
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 /// Less important than the rest.
 pub(crate) const DIM: Style = Style::new().dimmed();
+/// Has just come.
+pub(crate) const NEW: Style = AnsiColor::Green.on_default().bold();
+/// Has just gone.
+pub(crate) const GONE: Style = DIM.strikethrough();
+/// Belongs to the screen, not to what it shows.
+pub(crate) const FOOT: Style = Style::new().invert();
 const HEADING: Style = Style::new().bold();
 
 impl Table {

@@ -13,3 +13,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
         )
     })
 }
+
+/// How often to look at something that changes.
+pub(crate) fn interval(text: &str) -> Result<Duration, Failure> {
+    const SHORTEST: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+    let interval = duration(text)?;
+    if (SHORTEST..=LONGEST).contains(&interval) {
+        return Ok(interval);
+    }
+    Err(Failure::usage(
+        format!(
+            "cannot use '{text}' as an interval: it is too {}",
+            if interval < SHORTEST { "short" } else { "long" }
+        ),
+        "accepted: from 10ms to 1h",
+    ))
+}

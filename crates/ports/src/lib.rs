@@ -6,7 +6,8 @@
 //! port is never an owner of N.
 //!
 //! [`kill`], [`wait`] and [`free`] act on the same sockets: they end the owners,
-//! look whether a server is up, and find ports that nobody holds.
+//! look whether a server is up, and find ports that nobody holds. [`watch`]
+//! tells what changes.
 //!
 //! Containers are named by their engine, Docker or Podman, where [`Query`] wants
 //! it; `DOCKER_HOST`, `CONTAINER_HOST`, `XDG_RUNTIME_DIR`, `HOME` and `TMPDIR` say
@@ -49,6 +50,7 @@ mod procfs;
 mod selector;
 mod supervisor;
 pub mod wait;
+pub mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -197,6 +199,12 @@ impl Socket {
     pub fn is_held_by_kernel(&self) -> bool {
         self.key == 0 || matches!(self.state, State::TimeWait | State::SynReceived)
     }
+
+    /// What sockets are listed by: namespace, port, protocol, address.
+    pub fn rank(&self) -> impl Ord + use<> {
+        let place = (self.namespace.clone(), self.port, self.protocol, self.address);
+        (place, self.state, self.peer)
+    }
 }
 
 /// A process that holds a socket.
@@ -309,15 +317,27 @@ impl fmt::Display for Owner {
 /// be seen are counted in [`Report::hidden`].
 pub fn list(query: &Query) -> Result<Report> {
     let ports = port_ranges(&query.selectors);
+    let snapshot = os::snapshot(&want(query, ports.as_deref()))?;
+    let mut report = report(query, snapshot);
+    explain::missing(query, &mut report)?;
+    Ok(report)
+}
+
+/// What a query asks of the system, where it names these ports.
+fn want<'a>(query: &Query, ports: Option<&'a [RangeInclusive<u16>]>) -> Want<'a> {
     let by_port = query.selectors.iter().any(|one| matches!(one, Selector::Port { .. }));
-    let snapshot = os::snapshot(&Want {
+    Want {
         protocol: query.protocol,
         all: query.all,
         silent: query.all || (by_port && !query.serving),
-        ports: ports.as_deref(),
+        ports,
         namespaces: if query.all_namespaces { Namespaces::All } else { Namespaces::Own },
         deadline: None,
-    })?;
+    }
+}
+
+/// What a query chooses of a snapshot.
+fn report(query: &Query, snapshot: Snapshot) -> Report {
     let unread = snapshot.unread.len();
     let all_read = snapshot.complete && unread == 0;
     let mut report = join(snapshot);
@@ -333,16 +353,12 @@ pub fn list(query: &Query) -> Result<Report> {
         report.undecided = true;
         report.notes.push(format!("processes that could not be read: {unread}"));
     }
-    report.sockets.sort_by_cached_key(|socket| {
-        let place = (socket.namespace.clone(), socket.port, socket.protocol, socket.address);
-        (place, socket.state, socket.peer)
-    });
+    report.sockets.sort_by_cached_key(Socket::rank);
     if query.containers {
         container::find(&mut report);
     }
     explain::found(query, &mut report, all_read);
-    explain::missing(query, &mut report)?;
-    Ok(report)
+    report
 }
 
 /// A port that something serves.

@@ -8,6 +8,7 @@ use ports::{Container, Owner, Query, Report, Selector, Socket};
 use serde::Serialize;
 use sys::signal::{self, Signal};
 
+use super::listing;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 use crate::table::{Align, Cell, Column, KEY, Table, WARN};
@@ -154,7 +155,7 @@ fn refused(refusal: &Refusal) -> Failure {
 fn published(port: u16, owner: Option<&Owner>, container: Option<&Container>) -> Failure {
     let what = match container {
         Some(container) => {
-            format!("{} {}", super::container(container), super::mappings(container))
+            format!("{} {}", listing::container(container), listing::mappings(container))
         }
         None => "a container".to_owned(),
     };
