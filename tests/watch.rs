@@ -139,7 +139,7 @@ fn a_pipe_gets_a_line_for_each_event_and_owner() {
         let line = watch.line();
         let cells: Vec<&str> = line.split('\t').collect();
         assert_eq!(cells[1..5], ["opened", "tcp", "127.0.0.1", &port], "{line}");
-        assert_eq!(cells.len(), 10, "{line}");
+        assert!(cells.len() >= 10, "every column: {line}");
         pids.push(cells[5].parse::<u32>().expect("a PID"));
     }
     let mut expected = [fixture.pid(), fixture.numbers[1]];
