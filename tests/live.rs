@@ -159,9 +159,12 @@ fn a_silent_port_is_listed_only_where_it_is_asked_for() {
         return crate::hostile::skipped("needs Linux 6.8");
     }
     let fixture = Fixture::new("silent 127.0.0.1:0");
-    let sockets = on_port(fixture.port(0));
+    let Report { sockets, notes, .. } = list(&[fixture.port(0).to_string()]);
     assert_eq!((sockets.len(), sockets[0].state), (1, State::Bound));
     assert_eq!(pids(&sockets[0]), [fixture.pid()]);
+    let expected = format!("has bound {} without listening on it", fixture.port(0));
+    assert!(notes.len() == 1 && notes[0].ends_with(&expected), "{notes:?}");
+    TcpListener::bind(("127.0.0.1", fixture.port(0))).expect_err("it is busy");
     let everything = ports::list(&Query::default()).expect("a list");
     assert!(everything.sockets.iter().all(|socket| socket.port != fixture.port(0)));
 }

@@ -50,7 +50,8 @@ pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Adds what is known of the owners of named ports: services of the system, and sockets without any process.
+/// Adds what is known of named ports beyond the owners' names: services of the
+/// system, TCP that does not listen, and sockets that no process holds.
 pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
     if crate::port_ranges(&query.selectors).is_none() {
         return;
@@ -60,6 +61,13 @@ pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
         notes.extend(socket.owners.iter().filter_map(|owner| {
             system_service(&owner.name, socket.port).map(|what| format!("{owner} is {what}"))
         }));
+        if (socket.protocol, socket.state) == (Protocol::Tcp, State::Bound) {
+            let who = match socket.owners.iter().find(|owner| owner.certain) {
+                Some(owner) => owner.to_string(),
+                None => "a process that cannot be seen".to_owned(),
+            };
+            notes.push(format!("{who} has bound {} without listening on it", socket.port));
+        }
         if all_read && lacks_owner(socket) {
             notes.push(format!(
                 "no process that is visible from here holds {} {}: it is on its way from one process to another, \
