@@ -42,13 +42,18 @@ pub(crate) fn cmdline(bytes: &[u8]) -> Vec<String> {
 /// The process name in full. The kernel cuts `comm` to 15 bytes; the executable
 /// or the first argument often tells the rest.
 pub(crate) fn full_name(comm: String, exe: Option<&str>, command: &[String]) -> String {
-    if comm.len() < 15 {
+    if !may_be_cut(&comm) {
         return comm;
     }
     let paths = [command.first().map(String::as_str), exe];
     let names = paths.into_iter().flatten().filter_map(|path| path.rsplit('/').next());
     let longer = names.into_iter().find(|name| name.starts_with(&comm) && !name.contains(' '));
     longer.map_or(comm, str::to_owned)
+}
+
+/// Whether a name is as long as the kernel lets it be.
+pub(crate) fn may_be_cut(comm: &str) -> bool {
+    comm.len() >= 15
 }
 
 /// The systemd service in `/proc/PID/cgroup`: of the hierarchy of cgroup v2, or

@@ -65,7 +65,7 @@ fn owners(want: &Want, snapshot: &mut Snapshot) -> Result<io::Result<()>> {
     }
     let keys = snapshot.entries.iter().map(|entry| entry.key).collect();
     if let Some(deadline) = want.deadline {
-        let left = cgroups::quick_owners(&proc, snapshot);
+        let left = cgroups::quick_owners(&proc, snapshot, deadline);
         let pids = left.as_deref().unwrap_or(&pids);
         walk(&proc, pids, keys, snapshot, Some(deadline), Tables::First)?;
         return Ok(Ok(()));

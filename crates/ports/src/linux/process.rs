@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "kcmp(2) has no wrapper")]
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
@@ -21,6 +21,18 @@ pub(super) fn share_descriptors(one: u32, other: u32) -> bool {
     // SAFETY: kcmp takes numbers only, and changes nothing.
     let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILES, unused, unused) };
     order <= 0
+}
+
+/// The name of a process, in full.
+pub(super) fn name(proc: &OwnedFd, pid: u32) -> Option<String> {
+    let process = proc.as_fd();
+    let stat = procfs::stat(&read(process, &format!("{pid}/stat")).ok()?)?;
+    if !procfs::may_be_cut(&stat.name) {
+        return Some(stat.name);
+    }
+    let command = procfs::cmdline(&read(process, &format!("{pid}/cmdline")).unwrap_or_default());
+    let exe = link(process, &format!("{pid}/exe"));
+    Some(procfs::full_name(stat.name, exe.as_deref(), &command))
 }
 
 /// The present moment on the clock that process start times use, and on the wall.
@@ -85,7 +97,7 @@ pub(super) fn link(process: BorrowedFd, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(target.to_bytes()).into_owned())
 }
 
-/// A whole file of `/proc/PID`.
+/// A whole file of `/proc`, relative to a directory of it.
 pub(super) fn read(process: BorrowedFd, name: &str) -> rustix::io::Result<Vec<u8>> {
     let file = openat(process, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut bytes = Vec::with_capacity(1024);
