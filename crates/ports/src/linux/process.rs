@@ -26,13 +26,15 @@ pub(super) fn share_descriptors(one: u32, other: u32) -> bool {
 /// The name of a process, in full.
 pub(super) fn name(proc: &OwnedFd, pid: u32) -> Option<String> {
     let process = proc.as_fd();
-    let stat = procfs::stat(&read(process, &format!("{pid}/stat")).ok()?)?;
-    if !procfs::may_be_cut(&stat.name) {
-        return Some(stat.name);
+    // Far cheaper than `stat`, which adds up the times of all threads.
+    let comm = read(process, &format!("{pid}/comm")).ok()?;
+    let comm = String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned();
+    if !procfs::may_be_cut(&comm) {
+        return Some(comm);
     }
     let command = procfs::cmdline(&read(process, &format!("{pid}/cmdline")).unwrap_or_default());
     let exe = link(process, &format!("{pid}/exe"));
-    Some(procfs::full_name(stat.name, exe.as_deref(), &command))
+    Some(procfs::full_name(comm, exe.as_deref(), &command))
 }
 
 /// The present moment on the clock that process start times use, and on the wall.
