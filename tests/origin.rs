@@ -215,6 +215,12 @@ fn another_users_owner_is_named_as_a_candidate_by_its_cgroup() {
     let output = mx(&["ports", &port, "--json"]);
     assert_eq!(document(&output)["sockets"][0]["owners"][0]["certain"], true);
 
+    // What is said of a connection names no process on a guess.
+    let client = cgroup.fixture(&format!("connect 127.0.0.1:{port}"));
+    let text = said(&as_nobody(&["ports", &client.port(0).to_string()]));
+    assert!(text.contains("of a process that cannot be seen"), "{text}");
+    drop(client);
+
     // And nobody ends a process on a guess: not even one that could be signalled.
     let output = as_nobody(&["ports", "kill", "--yes", &port]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");

@@ -62,10 +62,7 @@ pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
             system_service(&owner.name, socket.port).map(|what| format!("{owner} is {what}"))
         }));
         if (socket.protocol, socket.state) == (Protocol::Tcp, State::Bound) {
-            let who = match socket.owners.iter().find(|owner| owner.certain) {
-                Some(owner) => owner.to_string(),
-                None => "a process that cannot be seen".to_owned(),
-            };
+            let who = holder(socket);
             notes.push(format!("{who} has bound {} without listening on it", socket.port));
         }
         if all_read && lacks_owner(socket) {
@@ -88,6 +85,14 @@ fn system_service(name: &str, port: u16) -> Option<&'static str> {
     match (name, port) {
         ("ControlCenter" | "ControlCe", 5000 | 7000) => Some(AIRPLAY),
         _ => None,
+    }
+}
+
+/// A process that was seen to hold a socket.
+fn holder(socket: &Socket) -> String {
+    match socket.owners.iter().find(|owner| owner.certain) {
+        Some(owner) => owner.to_string(),
+        None => "a process that cannot be seen".to_owned(),
     }
 }
 
@@ -169,10 +174,7 @@ fn cause(
         });
     }
     if let Some(socket) = elsewhere.first() {
-        let who = match socket.owners.first() {
-            Some(owner) => owner.to_string(),
-            None => "a process that cannot be seen".to_owned(),
-        };
+        let who = holder(socket);
         let place = socket.namespace.as_deref().unwrap_or_default();
         return Some(format!(
             "{who} is bound to it in the network namespace {place}: --all-namespaces shows it"
@@ -224,10 +226,10 @@ fn in_use(used: &[Socket]) -> Option<String> {
         return (resting > 0)
             .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
     };
-    let who = match first.owners.first() {
-        Some(owner) => owner.to_string(),
-        None if first.is_held_by_kernel() => "no process: the kernel is closing it".to_owned(),
-        None => "a process that cannot be seen".to_owned(),
+    let who = if first.owners.is_empty() && first.is_held_by_kernel() {
+        "no process: the kernel is closing it".to_owned()
+    } else {
+        holder(first)
     };
     let to = first.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
     let more = match live.len() - 1 {

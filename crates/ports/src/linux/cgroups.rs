@@ -18,6 +18,8 @@ use crate::{Owner, Snapshot};
 
 /// Where cgroup v2 is mounted: alone, and beside v1.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+/// The id of the root cgroup (the first number that fs/kernfs gives).
+const ROOT: u64 = 1;
 /// Where more processes than this may hold a socket, naming them is of no help.
 const MOST_CANDIDATES: usize = 8;
 
@@ -34,7 +36,9 @@ pub(super) fn add_candidates(proc: &OwnedFd, unowned: &[u64], snapshot: &mut Sna
     }
     let mut sockets = Sockets::new();
     for entry in &snapshot.entries {
-        if let Some(cgroup) = entry.cgroup.filter(|_| unowned.binary_search(&entry.key).is_ok()) {
+        // In the root cgroup are processes of every kind, and the kernel's own.
+        let cgroup = entry.cgroup.filter(|cgroup| *cgroup != ROOT);
+        if let Some(cgroup) = cgroup.filter(|_| unowned.binary_search(&entry.key).is_ok()) {
             sockets.entry(cgroup).or_default().push(entry.key);
         }
     }
