@@ -3,6 +3,7 @@
 //! `UPDATE=1 cargo test` rewrites the transcripts in `tests/cli`.
 
 mod cli;
+mod directives;
 mod fixture;
 mod hostile;
 mod kill;
