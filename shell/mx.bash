@@ -64,5 +64,18 @@ function mx {
   MX_RAISED=$raised builtin command mx "$@"
 }
 
+# The completion is read at its first use.
+_mx_home=${BASH_SOURCE[0]%/*}/..
+[[ $_mx_home == /* ]] || _mx_home=$PWD/$_mx_home
+function _mx {
+  local aliases=
+  shopt -q expand_aliases && aliases=1
+  shopt -u expand_aliases
+  # shellcheck source=completions/mx.bash
+  builtin source "$_mx_home/completions/mx.bash" && _mx
+  [[ -z $aliases ]] || shopt -s expand_aliases
+}
+complete -F _mx mx
+
 [[ $_mx_aliases ]] && shopt -s expand_aliases
 unset -v _mx_aliases

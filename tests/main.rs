@@ -2,8 +2,10 @@
 //!
 //! `UPDATE=1 cargo test` rewrites the transcripts in `tests/cli`.
 
+mod bash;
 mod cli;
 mod directives;
+mod fish;
 mod fixture;
 mod hostile;
 mod kill;

@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 
 const PROMPT: &str = "ready>";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the source tree")
 }
 
@@ -191,28 +191,30 @@ fn sourcing_starts_no_process_and_leaves_the_shell_as_it_was() {
          [[ \"$fpath $(setopt) $IFS\" == $before ]] && print same $status_after",
     );
     assert_eq!(stdout(&output), "same 0\n");
+    let plugin = root().join("mx.plugin.zsh");
+    let zsh = |text: &str| started_processes(&["zsh", "-f", "-c", text, &plugin.to_string_lossy()]);
+    if let (Some(without), Some(with)) = (zsh(":"), zsh("source $0")) {
+        assert_eq!(with, without);
+        assert!(zsh("x=$(:)") > Some(without), "a fork is noticed");
+    }
+}
+
+/// How many processes and programs a program starts; `None` where strace is missing by nature.
+pub(crate) fn started_processes(program: &[&str]) -> Option<usize> {
     if !cfg!(target_os = "linux") {
-        return; // strace is for Linux.
+        return None; // strace is for Linux.
     }
     let trace = tempfile::NamedTempFile::new().expect("a file");
-    let traced = |text: &str| {
-        let status = Command::new("strace")
-            .args(["-f", "-q", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"])
-            .arg(trace.path())
-            .args(["zsh", "-f", "-c", text])
-            .env("plugin", root().join("mx.plugin.zsh"))
-            .status()
-            .expect("strace runs");
-        assert!(status.success());
-        fs::read_to_string(trace.path())
-            .expect("a trace")
-            .lines()
-            .filter(|line| !line.contains("+++"))
-            .count()
-    };
-    // The one is the execution of zsh itself; a fork is noticed.
-    assert_eq!(traced("source $plugin"), 1);
-    assert!(traced("source $plugin; x=$(:)") > 1);
+    let status = Command::new("strace")
+        .args(["-f", "-q", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"])
+        .arg(trace.path())
+        .args(program)
+        .env("ROOT", root())
+        .status()
+        .expect("strace runs");
+    assert!(status.success());
+    let text = fs::read_to_string(trace.path()).expect("a trace");
+    Some(text.lines().filter(|line| !line.contains("+++")).count())
 }
 
 #[test]

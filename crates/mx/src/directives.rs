@@ -9,18 +9,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
 
+use crate::shell::Shell;
+
 /// Names the shell, and `:sub` behind it says that only a subshell can be changed.
 const OFFERED: &str = "MX_DIRECTIVES";
 /// In the second run: the limits that were to be raised, as `NAME=OLD NAME=OLD`.
 const RAISED: &str = "MX_RAISED";
-
-/// A shell that applies directives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shell {
-    Zsh,
-    Bash,
-    Fish,
-}
 
 /// A request to set a soft limit, in the words of the shell's `ulimit`.
 pub(crate) struct Limit<'a> {
@@ -68,13 +62,7 @@ fn parse(offered: &str) -> Option<(Shell, bool)> {
         Some(name) => (name, true),
         None => (offered, false),
     };
-    let shell = match name {
-        "zsh" => Shell::Zsh,
-        "bash" => Shell::Bash,
-        "fish" => Shell::Fish,
-        _ => return None,
-    };
-    Some((shell, subshell))
+    Some((Shell::named(name)?, subshell))
 }
 
 fn text(limits: &[Limit]) -> String {

@@ -15,7 +15,9 @@ mod directives;
 mod exit;
 #[cfg(test)]
 mod generate;
+mod integration;
 mod out;
+mod shell;
 mod startup_file;
 mod table;
 mod values;
