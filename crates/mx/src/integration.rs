@@ -20,6 +20,11 @@ pub(crate) const ZSH_REGISTER: File = File {
     path: "shell/functions/_mx_register",
     text: include_str!("../../../shell/functions/_mx_register"),
 };
+/// Takes everything back.
+pub(crate) const ZSH_UNLOAD: File = File {
+    path: "shell/functions/mx_plugin_unload",
+    text: include_str!("../../../shell/functions/mx_plugin_unload"),
+};
 pub(crate) const ZSH_COMPLETION: File =
     File { path: "completions/_mx", text: include_str!("../../../completions/_mx") };
 
@@ -38,7 +43,7 @@ pub(crate) const FISH_COMPLETION: File =
 /// The files of a shell's integration; the first is the one that its start-up file loads.
 pub(crate) const fn files(shell: Shell) -> &'static [File] {
     match shell {
-        Shell::Zsh => &[ZSH_PLUGIN, ZSH_FUNCTION, ZSH_REGISTER, ZSH_COMPLETION],
+        Shell::Zsh => &[ZSH_PLUGIN, ZSH_FUNCTION, ZSH_REGISTER, ZSH_UNLOAD, ZSH_COMPLETION],
         Shell::Bash => &[BASH_PLUGIN, BASH_COMPLETION],
         Shell::Fish => &[FISH_FUNCTION, FISH_COMPLETION],
     }

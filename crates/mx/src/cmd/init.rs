@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::exit::{Exit, Outcome};
 use crate::integration::{
     BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_COMPLETION, ZSH_FUNCTION,
-    ZSH_PLUGIN, ZSH_REGISTER,
+    ZSH_PLUGIN, ZSH_REGISTER, ZSH_UNLOAD,
 };
 use crate::out::Out;
 use crate::shell::Shell;
@@ -46,7 +46,12 @@ pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
 /// options must not change how they are parsed, and `emulate -c` would fix
 /// their options, which a completion function must not have.
 fn zsh() -> String {
-    let bodies = [("mx", ZSH_FUNCTION), ("_mx_register", ZSH_REGISTER), ("_mx", ZSH_COMPLETION)];
+    let bodies = [
+        ("mx", ZSH_FUNCTION),
+        ("_mx_register", ZSH_REGISTER),
+        ("mx_plugin_unload", ZSH_UNLOAD),
+        ("_mx", ZSH_COMPLETION),
+    ];
     let functions: String = bodies
         .iter()
         .map(|(name, file)| format!("function {name} {{\n{body}}}\n", body = file.text))
@@ -59,6 +64,7 @@ fn zsh() -> String {
          }}\n\
          _mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
+         \\builtin typeset -gA _mx\n\
          {hook}",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),
@@ -68,7 +74,7 @@ fn zsh() -> String {
 
 /// The lines of the plugin behind those that load the functions.
 fn hook() -> &'static str {
-    const FIRST: &str = "\\builtin typeset -ga precmd_functions";
+    const FIRST: &str = "[[ -v precmd_functions ]]";
     ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
 }
 

@@ -14,17 +14,18 @@ const HEAD: &str = r"#compdef mx
 # would drop them.
 ";
 
-/// `_mx_live NOUN`: what `mx __complete NOUN` lists, in groups, kept for two seconds.
+/// `_mx_live NOUN`: what `mx __complete NOUN` lists, in groups, kept for two
+/// seconds in the parameter of the plugin, which need not be loaded.
 const LIVE: &str = r#"
 _mx_live() {
   local line tag ret=1
-  if [[ $_mx_live_noun != $1 ]] || (( SECONDS - _mx_live_at >= 2 )); then
-    typeset -ga _mx_live_lines
-    typeset -g _mx_live_noun=$1 _mx_live_at=$SECONDS
-    _mx_live_lines=("${(@f)$(_call_program $1 command mx __complete $1 2>/dev/null)}")
+  typeset -gA _mx
+  if [[ ${_mx[noun]-} != $1 ]] || (( SECONDS - _mx[at] >= 2 )); then
+    _mx[noun]=$1 _mx[at]=$SECONDS
+    _mx[lines]="$(_call_program $1 command mx __complete $1 2>/dev/null)"
   fi
-  local -a tags values
-  for line in "${_mx_live_lines[@]}"; do
+  local -a tags values lines=("${(@f)_mx[lines]}")
+  for line in $lines; do
     [[ -n $line ]] && tags+=("${line%%$'\t'*}")
   done
   tags=("${(@u)tags}")
@@ -35,7 +36,7 @@ _mx_live() {
   while _tags; do
     for tag in $tags; do
       _requested $tag || continue
-      values=("${(@)${(@M)_mx_live_lines:#$tag$'\t'*}#*$'\t'}")
+      values=("${(@)${(@M)lines:#$tag$'\t'*}#*$'\t'}")
       _describe -V -t $tag ${tag//_/ } values && ret=0
     done
     (( ret )) || break
