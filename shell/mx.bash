@@ -18,6 +18,7 @@ function mx {
       'hint: cargo install --path crates/mx, in a checkout of mx' >&2
     return 127
   fi
+  local -x MX_INTEGRATION=source
   local word command=
   for word in "$@"; do
     case $command:$word in

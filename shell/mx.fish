@@ -13,6 +13,7 @@ function mx --description 'Short answers to what developers ask a machine'
             'hint: cargo install --path crates/mx, in a checkout of mx' >&2
         return 127
     end
+    set -lx MX_INTEGRATION source
     set -l asked ''
     for word in $argv
         switch "$asked:$word"

@@ -10,6 +10,7 @@ mod fixture;
 mod hostile;
 mod kill;
 mod live;
+mod setup;
 mod terminal;
 mod tidy;
 mod wait;

@@ -9,6 +9,7 @@
     reason = "doc comments on arguments are help for the terminal"
 )]
 
+mod attributes;
 mod cmd;
 #[expect(dead_code, reason = "the command that changes limits is not written yet")]
 mod directives;
@@ -48,7 +49,11 @@ struct Mx {
 
 fn main() -> ExitCode {
     let outcome = match Mx::try_parse() {
-        Ok(Mx { output, command }) => Out::new(&output).and_then(|out| command.run(&out)),
+        Ok(Mx { output, command }) => Out::new(&output).and_then(|out| {
+            let outcome = command.run(&out);
+            cmd::refresh(&out);
+            outcome
+        }),
         Err(error) => exit::usage(&error),
     };
     outcome.unwrap_or_else(|failure| out::failure(&failure)).into()

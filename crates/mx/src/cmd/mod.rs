@@ -33,6 +33,7 @@ impl Command {
 
 #[cfg(test)]
 pub(crate) use init::quote;
+pub(crate) use setup::refresh;
 
 /// Arguments whose values only the running system knows: the id of the
 /// argument, and what `mx __complete` calls the values.

@@ -1,14 +1,18 @@
 //! `mx setup`: install and remove the shell integration.
 
+mod loading;
 mod places;
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use self::places::Places;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::integration;
 use crate::out::Out;
 use crate::shell::Shell;
 use crate::startup_file;
@@ -29,12 +33,13 @@ use crate::table::{Align, Cell, Column, Table};
 /// $XDG_CONFIG_HOME/fish (~/.config/fish), where fish finds them by itself.
 ///
 /// Doing it again changes nothing. --uninstall removes all of it and leaves the
-/// start-up files as they were before.
+/// start-up files as they were before. After an upgrade of mx, the first call
+/// through the function `mx` brings its files up to date.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 pub(crate) struct SetupArgs {
-    /// The shell
-    shell: Shell,
+    /// The shell; that of $SHELL if none is given
+    shell: Option<Shell>,
     /// Print what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -44,15 +49,15 @@ pub(crate) struct SetupArgs {
 }
 
 pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
-    let places = Places::find(args.shell)?;
+    let shell = args.shell.map_or_else(login_shell, Ok)?;
+    let places = Places::find(shell)?;
+    let _lock = places.lock();
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
         changes.iter().try_for_each(Change::apply)?;
-        if args.uninstall {
-            places.remove_empty_directories();
-        }
+        places.remove_empty_directories(&changes);
     }
-    let report = Report { shell: args.shell, applied: !args.dry_run, changes };
+    let report = Report { shell, applied: !args.dry_run, changes };
     out.document("mx.setup/1", &report, || table(&report.changes))?;
     if report.changes.is_empty() {
         out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
@@ -64,9 +69,37 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
         } else {
             "open a new shell"
         };
-        out.hint(&format!("{rest}, or run: exec {}", args.shell.name()));
+        out.hint(&format!("{rest}, or run: exec {}", shell.name()));
     }
     Ok(Exit::Yes)
+}
+
+/// The shell that $SHELL names.
+fn login_shell() -> Result<Shell, Failure> {
+    let variable = env::var_os("SHELL").unwrap_or_default();
+    let name = Path::new(&variable).file_name().and_then(OsStr::to_str);
+    name.and_then(Shell::named).ok_or_else(|| {
+        Failure::usage(
+            format!("cannot tell for which shell: SHELL is '{}'", variable.display()),
+            "accepted: mx setup zsh, mx setup bash, mx setup fish",
+        )
+    })
+}
+
+/// Replaces files of an older version that the calling function was installed
+/// with. Whether that succeeds matters to no answer: `mx setup` says why not.
+pub(crate) fn refresh(out: &Out) {
+    let Ok(tag) = env::var(integration::CALLER) else { return };
+    let Some(shell) = integration::outdated(&tag) else { return };
+    let Ok(places) = Places::find(shell) else { return };
+    let _lock = places.lock();
+    let Ok(changes) = places.refresh(&tag) else { return };
+    if !changes.is_empty() && changes.iter().try_for_each(Change::apply).is_ok() {
+        let (shell, version) = (shell.name(), env!("CARGO_PKG_VERSION"));
+        out.note(&format!(
+            "the {shell} integration is now that of {version}: exec {shell} loads it"
+        ));
+    }
 }
 
 #[derive(Serialize)]
@@ -84,6 +117,9 @@ struct Change {
     path: PathBuf,
     /// The lines that an edit adds.
     lines: Option<String>,
+    /// What the file holds now; `None` if it does not exist.
+    #[serde(skip)]
+    old: Option<Vec<u8>>,
     /// The file's whole new text; `None` removes the file.
     #[serde(skip)]
     text: Option<Vec<u8>>,
@@ -120,12 +156,31 @@ fn table(changes: &[Change]) -> Table {
 }
 
 impl Change {
+    fn write(path: PathBuf, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
+        Self { action: Action::Write, path, lines: None, old, text: Some(text) }
+    }
+
+    fn add(path: &Path, lines: String, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
+        let path = path.to_path_buf();
+        Self { action: Action::Add, path, lines: Some(lines), old, text: Some(text) }
+    }
+
+    fn cut(path: &Path, old: Vec<u8>, text: Option<Vec<u8>>) -> Self {
+        let action = if text.is_some() { Action::Cut } else { Action::Remove };
+        Self { action, path: path.to_path_buf(), lines: None, old: Some(old), text }
+    }
+
+    fn remove(path: PathBuf, old: Vec<u8>) -> Self {
+        Self { action: Action::Remove, path, lines: None, old: Some(old), text: None }
+    }
+
     fn apply(&self) -> Result<(), Failure> {
-        let Some(text) = &self.text else { return startup_file::remove(&self.path) };
+        let old = self.old.as_deref();
+        let Some(text) = &self.text else { return startup_file::remove(&self.path, old) };
         if let Some(parent) = self.path.parent() {
             fs::create_dir_all(parent)
                 .map_err(|error| startup_file::failure("make", parent, &error))?;
         }
-        startup_file::replace(&self.path, text)
+        startup_file::replace(&self.path, old, text)
     }
 }
