@@ -2,8 +2,11 @@
 //!
 //! `UPDATE=1 cargo test` rewrites the transcripts in `tests/cli`.
 
+mod bash;
 mod cli;
 mod container;
+mod directives;
+mod fish;
 mod fixture;
 mod hostile;
 mod kill;
@@ -14,6 +17,7 @@ mod live;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod origin;
+mod setup;
 mod signals;
 mod terminal;
 mod tidy;

@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 
 const PROMPT: &str = "ready>";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the source tree")
 }
 
@@ -194,28 +194,87 @@ fn sourcing_starts_no_process_and_leaves_the_shell_as_it_was() {
          [[ \"$fpath $(setopt) $IFS\" == $before ]] && print same $status_after",
     );
     assert_eq!(stdout(&output), "same 0\n");
+    let plugin = root().join("mx.plugin.zsh");
+    let zsh = |text: &str| started_processes(&["zsh", "-f", "-c", text, &plugin.to_string_lossy()]);
+    if let (Some(without), Some(with)) = (zsh(":"), zsh("source $0")) {
+        assert_eq!(with, without);
+        assert!(zsh("x=$(:)") > Some(without), "a fork is noticed");
+    }
+}
+
+/// Writes everything that a plugin could have changed, but for what changes by itself.
+const DUMP: &str = "dump() {
+      typeset -p | grep -Ev '^typeset [^=]*(RANDOM|SECONDS|LINENO|EPOCH[A-Z]*|TTYIDLE|_|status|pipestatus|ZSH_EVAL_CONTEXT|zsh_eval_context|mapfile|jobstates|jobdirs|jobtexts|history|historywords|commands|functrace|funcfiletrace|funcsourcetrace|funcstack|dirstack|sysparams|before|after)($|=| )'
+      functions; alias -L; alias -gL; setopt; zle -lL; bindkey -L; hash -dL; zstyle -L
+      print fpath $fpath; trap
+    }
+    ";
+
+#[test]
+fn unloading_takes_everything_back() {
+    for (before, load) in [
+        ("", "source $plugin"),
+        ("precmd_functions=()", "source $plugin"),
+        ("true() { : }; precmd_functions=(true)", "source $plugin; source $plugin"),
+        ("autoload -Uz compinit; compinit -u -D", "source $plugin"),
+        ("autoload -Uz compinit; compinit -u -D", "source $plugin; source $plugin"),
+        ("autoload -Uz compinit; compinit -u -D; unset '_comps[mx]'", "source $plugin"),
+        ("mx() { print mine }", "source $plugin"),
+        ("setopt ksh_arrays sh_word_split glob_subst", "source $plugin"),
+        ("autoload -Uz compinit; compinit -u -D", "eval \"$($MX init zsh)\""),
+    ] {
+        let output = script(&format!(
+            r#"{DUMP}
+            {before}
+            # What zsh itself loads at the first completion, and for its table of functions.
+            zmodload -F zsh/parameter p:functions p:functions_source
+            if [[ -v _comps ]]; then autoload +X _arguments; fi
+            before="$(dump)"; before="$(dump)"
+            {load}
+            after="$(dump)"; [[ "$after" != "$before" ]] || print no change
+            mx --version >/dev/null; _mx >/dev/null 2>&1
+            if [[ -v _comps ]]; then _mx_register; fi
+            mx_plugin_unload
+            after="$(dump)"
+            diff <(print -r -- "$before") <(print -r -- "$after") && print same"#
+        ));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{before}: {load}");
+        assert_eq!(stdout(&output), "same\n", "{before}: {load}");
+    }
+}
+
+#[test]
+fn unloading_after_use_leaves_nothing_behind() {
+    for load in LOADED {
+        let mut terminal = zsh(&home(load));
+        terminal.type_text("mx po\t");
+        terminal.wait_for_text("> mx ports");
+        terminal.type_text("\t");
+        terminal.wait_for_text("<command>");
+        terminal.type_text("\x15mx_plugin_unload\r");
+        terminal.type_text(
+            "print \"is=$_comps[mx] left=${(M)${(k)functions}:#*mx*} ${(kM)parameters:#_mx*}.\"\r",
+        );
+        terminal.wait_for_text("is=_hosts left= .");
+    }
+}
+
+/// How many processes and programs a program starts; `None` where strace is missing by nature.
+pub(crate) fn started_processes(program: &[&str]) -> Option<usize> {
     if !cfg!(target_os = "linux") {
-        return; // strace is for Linux.
+        return None; // strace is for Linux.
     }
     let trace = tempfile::NamedTempFile::new().expect("a file");
-    let traced = |text: &str| {
-        let status = Command::new("strace")
-            .args(["-f", "-q", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"])
-            .arg(trace.path())
-            .args(["zsh", "-f", "-c", text])
-            .env("plugin", root().join("mx.plugin.zsh"))
-            .status()
-            .expect("strace runs");
-        assert!(status.success());
-        fs::read_to_string(trace.path())
-            .expect("a trace")
-            .lines()
-            .filter(|line| !line.contains("+++"))
-            .count()
-    };
-    // The one is the execution of zsh itself; a fork is noticed.
-    assert_eq!(traced("source $plugin"), 1);
-    assert!(traced("source $plugin; x=$(:)") > 1);
+    let status = Command::new("strace")
+        .args(["-f", "-q", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"])
+        .arg(trace.path())
+        .args(program)
+        .env("ROOT", root())
+        .status()
+        .expect("strace runs");
+    assert!(status.success());
+    let text = fs::read_to_string(trace.path()).expect("a trace");
+    Some(text.lines().filter(|line| !line.contains("+++")).count())
 }
 
 #[test]

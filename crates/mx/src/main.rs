@@ -9,13 +9,18 @@
     reason = "doc comments on arguments are help for the terminal"
 )]
 
+mod attributes;
 mod cmd;
+#[expect(dead_code, reason = "the command that changes limits is not written yet")]
+mod directives;
 mod exit;
 #[cfg(test)]
 mod generate;
+mod integration;
 mod keys;
 mod out;
 mod screen;
+mod shell;
 mod startup_file;
 mod table;
 mod values;
@@ -46,7 +51,11 @@ struct Mx {
 
 fn main() -> ExitCode {
     let outcome = match Mx::try_parse() {
-        Ok(Mx { output, command }) => Out::new(&output).and_then(|out| command.run(&out)),
+        Ok(Mx { output, command }) => Out::new(&output).and_then(|out| {
+            let outcome = command.run(&out);
+            cmd::refresh(&out);
+            outcome
+        }),
         Err(error) => exit::usage(&error),
     };
     outcome.unwrap_or_else(|failure| out::failure(&failure)).into()

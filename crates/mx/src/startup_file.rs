@@ -4,11 +4,13 @@
 //! exactly what was there: the first line of the block records what the file
 //! lacked before. [`replace`] is the only code that writes.
 
+use std::borrow::Cow;
 use std::fs::{self, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::attributes;
 use crate::exit::Failure;
 
 const BEGIN: &str = "# >>> mx >>>";
@@ -44,6 +46,12 @@ pub(crate) fn without_block(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     Ok(if found.begin == BEGIN_NEW_FILE && rest.is_empty() { None } else { Some(rest) })
 }
 
+/// The block with its marks, if there is exactly one.
+pub(crate) fn block(text: &[u8]) -> Option<Cow<'_, str>> {
+    let found = find(text).ok()??;
+    Some(String::from_utf8_lossy(&text[found.start..found.end]))
+}
+
 /// Reads a file; `None` if it does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let read = || match existing(path)? {
@@ -59,19 +67,25 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
     writable(&target).map(drop).map_err(|error| failure("write", path, &error))
 }
 
-/// Replaces a file's text in one step, or makes the file.
+/// Replaces a file's text in one step, or makes the file. `old` is what was
+/// read: nothing is written if the file has changed since.
 ///
-/// A symbolic link keeps pointing to its target, which is replaced; mode and
-/// owner stay. If anything fails, the file is as it was.
-pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
+/// A symbolic link keeps pointing to its target, which is replaced; mode, owner
+/// and extended attributes stay. If anything fails, the file is as it was.
+pub(crate) fn replace(path: &Path, old: Option<&[u8]>, text: &[u8]) -> Result<(), Failure> {
     let target = target(path).map_err(|error| failure("follow", path, &error))?;
-    write(&target, text).map_err(|error| failure("write", path, &error))
+    write(&target, old, text).map_err(|error| failure("write", path, &error))
 }
 
-/// Removes a file, or what a symbolic link points to.
-pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+/// Removes a file that has not changed since `old` was read, or what a symbolic
+/// link points to.
+pub(crate) fn remove(path: &Path, old: Option<&[u8]>) -> Result<(), Failure> {
     let target = target(path).map_err(|error| failure("follow", path, &error))?;
-    let remove = || existing(&target)?.map_or(Ok(()), |_| fs::remove_file(&target));
+    let remove = || {
+        let Some(_) = existing(&target)? else { return Ok(()) };
+        unchanged(&target, old)?;
+        fs::remove_file(&target)
+    };
     remove().map_err(|error| failure("remove", path, &error))
 }
 
@@ -151,7 +165,7 @@ fn writable(target: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-fn write(target: &Path, text: &[u8]) -> io::Result<()> {
+fn write(target: &Path, old: Option<&[u8]>, text: &[u8]) -> io::Result<()> {
     let existing = writable(target)?;
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
@@ -160,20 +174,22 @@ fn write(target: &Path, text: &[u8]) -> io::Result<()> {
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(directory.unwrap_or(Path::new(".")))?;
     file.write_all(text)?;
-    if let Some(existing) = existing {
-        keep_owner_and_mode(file.as_file(), &existing)?;
+    if existing.is_some() {
+        attributes::copy(&fs::File::open(target)?, file.as_file())?;
     }
     file.as_file().sync_all()?;
+    unchanged(target, old)?;
     file.persist(target)?;
     Ok(())
 }
 
-fn keep_owner_and_mode(file: &fs::File, existing: &Metadata) -> io::Result<()> {
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (existing.uid(), existing.gid()) {
-        std::os::unix::fs::fchown(file, Some(existing.uid()), Some(existing.gid()))?;
+/// An error unless the file holds what it held when it was read.
+fn unchanged(target: &Path, old: Option<&[u8]>) -> io::Result<()> {
+    let now = existing(target)?.map(|_| fs::read(target)).transpose()?;
+    if now.as_deref() == old {
+        return Ok(());
     }
-    file.set_permissions(existing.permissions())
+    Err(io::Error::other("something else changed it in the meantime"))
 }
 
 #[cfg(test)]
@@ -231,17 +247,17 @@ mod tests {
         fs::write(&file, "old").expect("a file");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
         std::os::unix::fs::symlink("file", &link).expect("a link");
-        replace(&link, b"new").expect("a writable file");
+        replace(&link, Some(b"old"), b"new").expect("a writable file");
         assert!(link.is_symlink());
         assert_eq!(fs::read(&file).expect("a file"), b"new");
         assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 2);
 
         fs::hard_link(&file, directory.path().join("twin")).expect("a link");
-        assert!(replace(&link, b"newer").is_err(), "hard links would be parted");
+        assert!(replace(&link, Some(b"new"), b"newer").is_err(), "hard links would be parted");
         fs::remove_file(directory.path().join("twin")).expect("a link");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).expect("a mode");
-        assert!(replace(&link, b"newer").is_err());
+        assert!(replace(&link, Some(b"new"), b"newer").is_err());
         assert_eq!(fs::read(&file).expect("a file"), b"new");
     }
 
@@ -250,11 +266,50 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
-        for refused in
-            [read(&link).map(drop), check_writable(&link), replace(&link, b"x"), remove(&link)]
-        {
+        for refused in [
+            read(&link).map(drop),
+            check_writable(&link),
+            replace(&link, None, b"x"),
+            remove(&link, None),
+        ] {
             let failure = refused.expect_err("a device");
             assert!(failure.message.ends_with("it is not a regular file"), "{failure}");
         }
+    }
+
+    #[test]
+    fn what_changed_since_it_was_read_is_neither_replaced_nor_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file");
+        fs::write(&file, "theirs").expect("a file");
+        for old in [None, Some(&b"older"[..])] {
+            for refused in [replace(&file, old, b"mine"), remove(&file, old)] {
+                let failure = refused.expect_err("another text");
+                assert!(failure.message.contains("something else changed it"), "{failure}");
+            }
+        }
+        let gone = directory.path().join("gone");
+        assert!(replace(&gone, Some(b"old"), b"mine").is_err());
+        assert_eq!(fs::read(&file).expect("a file"), b"theirs");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_nothing_gets_its_file_and_loses_it_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir(directory.path().join("dotfiles")).expect("a directory");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("dotfiles/file", &link).expect("a link");
+        replace(&link, None, b"text").expect("a place");
+        assert_eq!(fs::read(directory.path().join("dotfiles/file")).expect("a file"), b"text");
+        remove(&link, Some(b"text")).expect("a file");
+        assert!(link.is_symlink() && !link.exists());
+    }
+
+    #[test]
+    fn a_block_with_other_line_ends_is_found() {
+        let with = String::from_utf8(added(Some(b"a\r\n"))).expect("text").replace('\n', "\r\n");
+        let with = with.replace("\r\r", "\r");
+        assert_eq!(without_block(with.as_bytes()).expect("one block"), Some(b"a\r\n".to_vec()));
     }
 }

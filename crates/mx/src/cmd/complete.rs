@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ports::{Selector, Served};
+use sys::signal::{self, Signal};
 
 use crate::exit::{Exit, Outcome};
 use crate::out::{self, Out};
+use crate::shell::Shell;
 
 #[derive(clap::Args)]
 pub(crate) struct CompleteArgs {
     noun: Noun,
+    #[arg(default_value = "zsh")]
+    shell: Shell,
     /// How long to look for owners; ports are printed in any case
     #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "80ms")]
     within: Duration,
@@ -19,51 +23,92 @@ pub(crate) struct CompleteArgs {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Noun {
     Ports,
+    Signals,
 }
 
-/// Prints a line for each value: the group, a tab, then `value:description`
-/// with `:` and `\` of the value escaped, as zsh's `_describe` takes it.
+/// A word that can stand on the command line.
+struct Candidate {
+    group: &'static str,
+    word: String,
+    description: String,
+}
+
+/// Prints a line for each value, in the form that the shell's completion takes.
 pub(crate) fn complete(args: &CompleteArgs, out: &Out) -> Outcome {
-    let lines = match args.noun {
-        Noun::Ports => ports_lines(&ports::served(Instant::now() + args.within)?),
+    let candidates = match args.noun {
+        Noun::Ports => ports_candidates(&ports::served(Instant::now() + args.within)?),
+        Noun::Signals => signals(),
     };
-    out.text(&lines.concat())?;
-    Ok(Exit::found(!lines.is_empty()))
+    let lines: String = candidates.iter().map(|candidate| candidate.line(args.shell)).collect();
+    out.text(&lines)?;
+    Ok(Exit::found(!candidates.is_empty()))
 }
 
-fn ports_lines(served: &[Served]) -> Vec<String> {
+fn ports_candidates(served: &[Served]) -> Vec<Candidate> {
     let mut ports: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
-    let mut lines = Vec::new();
+    let mut candidates = Vec::new();
     for Served { port, holders } in served {
         let names: Vec<String> =
             holders.iter().map(|(name, pid)| format!("{name} ({pid})")).collect();
-        let names = if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
-        lines.push(line("ports", &port.to_string(), &names));
+        let description =
+            if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
+        candidates.push(Candidate { group: "ports", word: port.to_string(), description });
         for (name, _) in holders {
             ports.entry(name).or_default().push(*port);
         }
     }
-    lines.extend(ports.into_iter().filter_map(|(name, mut ports)| {
-        let words = Selector::for_process(&out::printable(name))?;
+    candidates.extend(ports.into_iter().filter_map(|(name, mut ports)| {
+        let word = Selector::for_process(&out::printable(name))?;
         ports.dedup();
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-        Some(line("processes", &words, &ports.join(", ")))
+        Some(Candidate { group: "processes", word, description: ports.join(", ") })
     }));
-    lines
+    candidates
 }
 
-fn line(group: &str, value: &str, description: &str) -> String {
-    let value = out::printable(value).replace('\\', "\\\\").replace(':', "\\:");
-    format!("{group}\t{value}:{}\n", out::printable(description))
+fn signals() -> Vec<Candidate> {
+    let candidate = |signal: Signal| Candidate {
+        group: "signals",
+        word: signal::name(signal).to_owned(),
+        description: (signal as i32).to_string(),
+    };
+    Signal::iterator().map(candidate).collect()
+}
+
+impl Candidate {
+    fn line(&self, shell: Shell) -> String {
+        let word = out::printable(&self.word);
+        let description = out::printable(&self.description);
+        match shell {
+            // As `_describe` takes it, with its group in front.
+            Shell::Zsh => {
+                let word = word.replace('\\', "\\\\").replace(':', "\\:");
+                format!("{}\t{word}:{description}\n", self.group)
+            }
+            // The completion quotes it: this is the word itself.
+            Shell::Bash => format!("{word}\n"),
+            Shell::Fish => format!("{word}\t{description}\n"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::*;
 
     #[test]
     fn a_hostile_name_stays_one_candidate() {
-        let text = line("processes", "a:b\\c\nports\t99:fake\x1b[2J", "x\ny");
-        assert_eq!(text, "processes\ta\\:b\\\\c ports 99\\:fake[2J:x y\n");
+        let candidate = Candidate {
+            group: "processes",
+            word: "a:b\\c\nports\t99:fake\x1b[2J".to_owned(),
+            description: "x\ny".to_owned(),
+        };
+        for (shell, line) in [
+            (Shell::Zsh, "processes\ta\\:b\\\\c ports 99\\:fake[2J:x y\n"),
+            (Shell::Bash, "a:b\\c ports 99:fake[2J\n"),
+            (Shell::Fish, "a:b\\c ports 99:fake[2J\tx y\n"),
+        ] {
+            assert_eq!(candidate.line(shell), line);
+        }
     }
 }

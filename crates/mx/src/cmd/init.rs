@@ -3,37 +3,26 @@
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
+use crate::integration::{
+    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_COMPLETION, ZSH_FUNCTION,
+    ZSH_PLUGIN, ZSH_REGISTER, ZSH_UNLOAD,
+};
 use crate::out::Out;
-
-/// Loads the functions below, and hooks the completion in.
-pub(crate) const PLUGIN: &str = include_str!("../../../../shell/mx.plugin.zsh");
-/// The function `mx`.
-pub(crate) const FUNCTION: &str = include_str!("../../../../shell/functions/mx");
-/// Registers the completion.
-pub(crate) const REGISTER: &str = include_str!("../../../../shell/functions/_mx_register");
-/// The completion of `mx`.
-pub(crate) const COMPLETION: &str = include_str!("../../../../completions/_mx");
+use crate::shell::Shell;
 
 /// Print the integration for a shell
 ///
 /// Prints one self-contained script for a start-up file:
 ///
-///     eval "$(mx init zsh)"
+///     eval "$(mx init zsh)"      # or bash
+///     mx init fish | source
 ///
-/// `mx setup zsh` does it without starting a program with each shell.
+/// `mx setup` does it without starting a program with each shell.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct InitArgs {
     /// The shell
     shell: Shell,
-}
-
-/// A shell with an integration.
-#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Shell {
-    /// The Z shell
-    Zsh,
 }
 
 #[derive(Serialize)]
@@ -45,6 +34,8 @@ struct Integration {
 pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
     let script = match args.shell {
         Shell::Zsh => zsh(),
+        Shell::Bash => bash(),
+        Shell::Fish => fish(),
     };
     let integration = Integration { shell: args.shell, script };
     out.script("mx.init/1", &integration, &integration.script)?;
@@ -55,9 +46,16 @@ pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
 /// options must not change how they are parsed, and `emulate -c` would fix
 /// their options, which a completion function must not have.
 fn zsh() -> String {
-    let bodies = [("mx", FUNCTION), ("_mx_register", REGISTER), ("_mx", COMPLETION)];
-    let functions: String =
-        bodies.iter().map(|(name, body)| format!("function {name} {{\n{body}}}\n")).collect();
+    let bodies = [
+        ("mx", ZSH_FUNCTION),
+        ("_mx_register", ZSH_REGISTER),
+        ("mx_plugin_unload", ZSH_UNLOAD),
+        ("_mx", ZSH_COMPLETION),
+    ];
+    let functions: String = bodies
+        .iter()
+        .map(|(name, file)| format!("function {name} {{\n{body}}}\n", body = file.text))
+        .collect();
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\
          function _mx_define {{\n\
@@ -66,6 +64,7 @@ fn zsh() -> String {
          }}\n\
          _mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
+         \\builtin typeset -gA _mx\n\
          {hook}",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),
@@ -75,8 +74,30 @@ fn zsh() -> String {
 
 /// The lines of the plugin behind those that load the functions.
 fn hook() -> &'static str {
-    const FIRST: &str = "\\builtin typeset -ga precmd_functions";
-    PLUGIN.find(FIRST).map_or("", |at| &PLUGIN[at..])
+    const FIRST: &str = "[[ -v precmd_functions ]]";
+    ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
+}
+
+/// The function, with the completion in place of its loader.
+fn bash() -> String {
+    const LOADER: &str = "# The completion is read at its first use.\n";
+    const BEHIND: &str = "\n[[ $_mx_aliases ]]";
+    let (function, rest) = BASH_PLUGIN.text.split_once(LOADER).unwrap_or_default();
+    let behind = rest.find(BEHIND).map_or("", |at| &rest[at..]);
+    format!(
+        "# mx {version}: eval \"$(mx init bash)\"\n{function}{completion}{behind}",
+        version = env!("CARGO_PKG_VERSION"),
+        completion = BASH_COMPLETION.text,
+    )
+}
+
+fn fish() -> String {
+    format!(
+        "# The fish integration of mx {version}: mx init fish | source\n{function}\n{completion}",
+        version = env!("CARGO_PKG_VERSION"),
+        function = FISH_FUNCTION.text,
+        completion = FISH_COMPLETION.text,
+    )
 }
 
 /// A word that every POSIX shell reads as exactly this text.

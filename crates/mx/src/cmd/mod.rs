@@ -33,10 +33,9 @@ impl Command {
 
 #[cfg(test)]
 pub(crate) use init::quote;
+pub(crate) use setup::refresh;
 
 /// Arguments whose values only the running system knows: the id of the
-/// argument, and the action of zsh's `_arguments` that completes them. The
-/// leading space keeps `_arguments` from adding arguments of its own.
+/// argument, and what `mx __complete` calls the values.
 #[cfg(test)]
-pub(crate) const LIVE_VALUES: &[(&str, &str)] =
-    &[("selectors", " _mx_live ports"), ("signal", "_signals")];
+pub(crate) const LIVE_VALUES: &[(&str, &str)] = &[("selectors", "ports"), ("signal", "signals")];

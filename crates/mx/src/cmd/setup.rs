@@ -1,28 +1,45 @@
 //! `mx setup`: install and remove the shell integration.
 
+mod loading;
+mod places;
+
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::init::{self, Shell};
+use self::places::Places;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::integration;
 use crate::out::Out;
+use crate::shell::Shell;
 use crate::startup_file;
 use crate::table::{Align, Cell, Column, Table};
 
 /// Install the shell integration, or remove it
 ///
-/// Writes the integration below $XDG_DATA_HOME/mx/zsh (~/.local/share/mx/zsh) and one
-/// marked block into ${ZDOTDIR:-$HOME}/.zshrc that loads it. Doing it again
-/// changes nothing. --uninstall removes both and leaves .zshrc as it was
-/// before.
+/// zsh: writes the integration below $XDG_DATA_HOME/mx/zsh
+/// (~/.local/share/mx/zsh) and one marked block that loads it into
+/// ${ZDOTDIR:-$HOME}/.zshrc.
+///
+/// bash: the same below $XDG_DATA_HOME/mx/bash and into ~/.bashrc. Login
+/// shells, which macOS opens, do not read that: where ~/.bash_profile,
+/// ~/.bash_login or ~/.profile (the first that exists) does not mention
+/// .bashrc, the block goes into that file, too.
+///
+/// fish: writes functions/mx.fish and completions/mx.fish below
+/// $XDG_CONFIG_HOME/fish (~/.config/fish), where fish finds them by itself.
+///
+/// Doing it again changes nothing. --uninstall removes all of it and leaves the
+/// start-up files as they were before. After an upgrade of mx, the first call
+/// through the function `mx` brings its files up to date.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 pub(crate) struct SetupArgs {
-    /// The shell
-    shell: Shell,
+    /// The shell; that of $SHELL if none is given
+    shell: Option<Shell>,
     /// Print what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -32,16 +49,15 @@ pub(crate) struct SetupArgs {
 }
 
 pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
-    let Shell::Zsh = args.shell;
-    let places = Places::find()?;
+    let shell = args.shell.map_or_else(login_shell, Ok)?;
+    let places = Places::find(shell)?;
+    let _lock = places.lock();
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
         changes.iter().try_for_each(Change::apply)?;
-        if args.uninstall {
-            places.remove_empty_directories();
-        }
+        places.remove_empty_directories(&changes);
     }
-    let report = Report { shell: args.shell, applied: !args.dry_run, changes };
+    let report = Report { shell, applied: !args.dry_run, changes };
     out.document("mx.setup/1", &report, || table(&report.changes))?;
     if report.changes.is_empty() {
         out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
@@ -53,9 +69,37 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
         } else {
             "open a new shell"
         };
-        out.hint(&format!("{rest}, or run: exec zsh"));
+        out.hint(&format!("{rest}, or run: exec {}", shell.name()));
     }
     Ok(Exit::Yes)
+}
+
+/// The shell that $SHELL names.
+fn login_shell() -> Result<Shell, Failure> {
+    let variable = env::var_os("SHELL").unwrap_or_default();
+    let name = Path::new(&variable).file_name().and_then(OsStr::to_str);
+    name.and_then(Shell::named).ok_or_else(|| {
+        Failure::usage(
+            format!("cannot tell for which shell: SHELL is '{}'", variable.display()),
+            "accepted: mx setup zsh, mx setup bash, mx setup fish",
+        )
+    })
+}
+
+/// Replaces files of an older version that the calling function was installed
+/// with. Whether that succeeds matters to no answer: `mx setup` says why not.
+pub(crate) fn refresh(out: &Out) {
+    let Ok(tag) = env::var(integration::CALLER) else { return };
+    let Some(shell) = integration::outdated(&tag) else { return };
+    let Ok(places) = Places::find(shell) else { return };
+    let _lock = places.lock();
+    let Ok(changes) = places.refresh(&tag) else { return };
+    if !changes.is_empty() && changes.iter().try_for_each(Change::apply).is_ok() {
+        let (shell, version) = (shell.name(), env!("CARGO_PKG_VERSION"));
+        out.note(&format!(
+            "the {shell} integration is now that of {version}: exec {shell} loads it"
+        ));
+    }
 }
 
 #[derive(Serialize)]
@@ -73,6 +117,9 @@ struct Change {
     path: PathBuf,
     /// The lines that an edit adds.
     lines: Option<String>,
+    /// What the file holds now; `None` if it does not exist.
+    #[serde(skip)]
+    old: Option<Vec<u8>>,
     /// The file's whole new text; `None` removes the file.
     #[serde(skip)]
     text: Option<Vec<u8>>,
@@ -108,106 +155,32 @@ fn table(changes: &[Change]) -> Table {
     }
 }
 
-/// The files of the integration, as they lie in the source tree.
-const FILES: [(&str, &str); 4] = [
-    ("shell/mx.plugin.zsh", init::PLUGIN),
-    ("shell/functions/mx", init::FUNCTION),
-    ("shell/functions/_mx_register", init::REGISTER),
-    ("completions/_mx", init::COMPLETION),
-];
-
-/// Where the integration goes.
-struct Places {
-    data: PathBuf,
-    startup: PathBuf,
-}
-
-impl Places {
-    fn find() -> Result<Self, Failure> {
-        let directory =
-            |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = directory("HOME").ok_or_else(|| {
-            Failure::unable("cannot find the home directory: HOME is not set to an absolute path")
-        })?;
-        let data = directory("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
-        let startup = directory("ZDOTDIR").unwrap_or(home);
-        Ok(Self { data: data.join("mx/zsh"), startup: startup.join(".zshrc") })
-    }
-
-    /// First the integration, then the line that loads it.
-    fn install(&self) -> Result<Vec<Change>, Failure> {
-        let mut changes = Vec::new();
-        for (name, text) in FILES {
-            let path = self.data.join(name);
-            if startup_file::read(&path)?.as_deref() != Some(text.as_bytes()) {
-                let text = Some(text.as_bytes().to_vec());
-                changes.push(Change { action: Action::Write, path, lines: None, text });
-            }
-        }
-        let load = self.load()?;
-        let block =
-            format!("# Managed by `mx setup zsh`; `mx setup zsh --uninstall` removes it.\n{load}");
-        startup_file::check_writable(&self.startup)?;
-        let old = startup_file::read(&self.startup)?;
-        let new = startup_file::with_block(old.as_deref(), &block)?;
-        if old.as_deref() != Some(new.as_slice()) {
-            let path = self.startup.clone();
-            changes.push(Change { action: Action::Add, path, lines: Some(load), text: Some(new) });
-        }
-        Ok(changes)
-    }
-
-    /// First the line that loads it, then the integration.
-    fn uninstall(&self) -> Result<Vec<Change>, Failure> {
-        let mut changes = Vec::new();
-        if let Some(old) = startup_file::read(&self.startup)? {
-            let new = startup_file::without_block(&old)?;
-            if new.as_ref() != Some(&old) {
-                let action = if new.is_some() { Action::Cut } else { Action::Remove };
-                let path = self.startup.clone();
-                changes.push(Change { action, path, lines: None, text: new });
-            }
-        }
-        for (name, _) in FILES {
-            let path = self.data.join(name);
-            if path.exists() {
-                changes.push(Change { action: Action::Remove, path, lines: None, text: None });
-            }
-        }
-        Ok(changes)
-    }
-
-    /// Removes the directories that installing made, unless something else is in them.
-    fn remove_empty_directories(&self) {
-        let below = ["shell/functions", "shell", "completions"].map(|name| self.data.join(name));
-        let above = self.data.ancestors().take(2).map(Path::to_path_buf);
-        for directory in below.into_iter().chain(above) {
-            // A directory that is not empty is not ours to empty.
-            let _ = fs::remove_dir(directory);
-        }
-    }
-
-    /// The line that loads the integration, if it is there.
-    fn load(&self) -> Result<String, Failure> {
-        let plugin = self.data.join(FILES[0].0);
-        let plugin = plugin.to_str().ok_or_else(|| {
-            Failure::unable(format!(
-                "cannot write {} into a script: it is not UTF-8",
-                plugin.display()
-            ))
-        })?;
-        let plugin = init::quote(plugin);
-        Ok(format!("if [[ -r {plugin} ]]; then builtin source {plugin}; fi\n"))
-    }
-}
-
 impl Change {
+    fn write(path: PathBuf, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
+        Self { action: Action::Write, path, lines: None, old, text: Some(text) }
+    }
+
+    fn add(path: &Path, lines: String, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
+        let path = path.to_path_buf();
+        Self { action: Action::Add, path, lines: Some(lines), old, text: Some(text) }
+    }
+
+    fn cut(path: &Path, old: Vec<u8>, text: Option<Vec<u8>>) -> Self {
+        let action = if text.is_some() { Action::Cut } else { Action::Remove };
+        Self { action, path: path.to_path_buf(), lines: None, old: Some(old), text }
+    }
+
+    fn remove(path: PathBuf, old: Vec<u8>) -> Self {
+        Self { action: Action::Remove, path, lines: None, old: Some(old), text: None }
+    }
+
     fn apply(&self) -> Result<(), Failure> {
-        let Some(text) = &self.text else { return startup_file::remove(&self.path) };
+        let old = self.old.as_deref();
+        let Some(text) = &self.text else { return startup_file::remove(&self.path, old) };
         if let Some(parent) = self.path.parent() {
             fs::create_dir_all(parent)
                 .map_err(|error| startup_file::failure("make", parent, &error))?;
         }
-        startup_file::replace(&self.path, text)
+        startup_file::replace(&self.path, old, text)
     }
 }

@@ -1,0 +1,200 @@
+//! Where the integration of a shell goes, and what has to change there.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Change;
+use super::loading;
+use crate::exit::Failure;
+use crate::integration;
+use crate::shell::Shell;
+use crate::startup_file;
+
+/// The first line of files that lie among files of the user.
+const OWN: &str = "# Written by `mx setup`, which also removes it.\n";
+
+/// Where the integration goes.
+pub(super) struct Places {
+    shell: Shell,
+    home: PathBuf,
+    /// Where its files go.
+    directory: PathBuf,
+    /// The start-up files that load it.
+    startup: Vec<PathBuf>,
+    /// Every start-up file that may load it from before.
+    former: Vec<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn find(shell: Shell) -> Result<Self, Failure> {
+        let variable =
+            |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = variable("HOME").ok_or_else(|| {
+            Failure::unable("cannot find the home directory: HOME is not set to an absolute path")
+        })?;
+        let data = || variable("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
+        let config = || variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+        let (directory, startup, former) = match shell {
+            Shell::Zsh => {
+                let startup = variable("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
+                (data().join("mx/zsh"), vec![startup.clone()], vec![startup])
+            }
+            Shell::Bash => {
+                (data().join("mx/bash"), loading::bash_startup(&home)?, loading::bash_former(&home))
+            }
+            Shell::Fish => (config().join("fish"), Vec::new(), Vec::new()),
+        };
+        Ok(Self { shell, home, directory, startup, former })
+    }
+
+    /// Keeps other runs from changing the same files, until it is dropped.
+    pub(super) fn lock(&self) -> Option<fs::File> {
+        let home = fs::File::open(&self.home).ok()?;
+        // Where files cannot be locked, what changes in between is still noticed.
+        rustix::fs::flock(&home, rustix::fs::FlockOperation::LockExclusive).ok()?;
+        Some(home)
+    }
+
+    /// First the integration, then the line that loads it, then what an
+    /// installation elsewhere leaves behind.
+    pub(super) fn install(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = self.outdated_files()?;
+        let plugin = self.directory.join(integration::files(self.shell)[0].path);
+        for path in &self.startup {
+            startup_file::check_writable(path)?;
+            let old = startup_file::read(path)?;
+            let load = loading::line(self.shell, &plugin)?;
+            let block = loading::block(self.shell, &load);
+            let new = startup_file::with_block(old.as_deref(), &block)?;
+            if old.as_deref() != Some(new.as_slice()) {
+                changes.push(Change::add(path, load, old, new));
+            }
+        }
+        changes.extend(self.files_elsewhere()?);
+        Ok(changes)
+    }
+
+    /// First the line that loads it, then the integration.
+    pub(super) fn uninstall(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for path in &self.former {
+            let Some(old) = startup_file::read(path)? else { continue };
+            let new = startup_file::without_block(&old)?;
+            if new.as_ref() != Some(&old) {
+                changes.push(Change::cut(path, old, new));
+            }
+        }
+        for (path, _) in self.files() {
+            match startup_file::read(&path)? {
+                Some(old) if self.is_own(&old) => changes.push(Change::remove(path, old)),
+                _ => {}
+            }
+        }
+        changes.extend(self.files_elsewhere()?);
+        Ok(changes)
+    }
+
+    /// Files that are installed, by a function with this tag, and differ from what they should be.
+    pub(super) fn refresh(&self, tag: &str) -> Result<Vec<Change>, Failure> {
+        let changes = self.outdated_files()?;
+        let holds_tag = |change: &Change| {
+            let old = change.old.as_deref().unwrap_or_default();
+            old.windows(tag.len()).any(|window| window == tag.as_bytes())
+        };
+        Ok(if changes.iter().any(holds_tag) { changes } else { Vec::new() })
+    }
+
+    /// Removes the directories that installing made, unless something else is in them.
+    pub(super) fn remove_empty_directories(&self, removed: &[Change]) {
+        if self.is_shared() {
+            return;
+        }
+        let names = ["shell/functions", "shell", "completions", "", ".."];
+        for change in removed {
+            let Some(directory) = self.directory_of(&change.path) else { continue };
+            for name in names {
+                // A directory that is not empty is not ours to empty.
+                let _ = fs::remove_dir(match name {
+                    ".." => directory.parent().unwrap_or(directory).to_path_buf(),
+                    name => directory.join(name),
+                });
+            }
+        }
+    }
+
+    /// The integration's directory to which a file belongs.
+    fn directory_of<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        let own = Path::new("mx").join(self.shell.name());
+        path.ancestors().find(|directory| directory.ends_with(&own))
+    }
+
+    fn files(&self) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+        let own = if self.is_shared() { OWN } else { "" };
+        integration::files(self.shell).iter().map(move |file| {
+            let text = format!("{own}{}", integration::installed(self.shell, file));
+            (self.directory.join(file.path), text.into_bytes())
+        })
+    }
+
+    /// The files that are not what they should be.
+    fn outdated_files(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for (path, text) in self.files() {
+            let old = startup_file::read(&path)?;
+            if old.as_ref().is_some_and(|old| !self.is_own(old)) {
+                return Err(Failure::unable(format!(
+                    "cannot write {}: it is there already, and `mx setup` did not write it",
+                    path.display()
+                ))
+                .hint("move it away, then try again"));
+            }
+            if old.as_deref() != Some(text.as_slice()) {
+                changes.push(Change::write(path, old, text));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Removes what was installed where $XDG_DATA_HOME pointed before. The
+    /// start-up files say where that was.
+    fn files_elsewhere(&self) -> Result<Vec<Change>, Failure> {
+        let mut changes = Vec::new();
+        for startup in &self.former {
+            let Some(text) = startup_file::read(startup)? else { continue };
+            let Some(plugin) = loading::plugin(&text) else { continue };
+            let Some(directory) = self.directory_of(&plugin) else { continue };
+            if directory == self.directory || !self.is_installation(directory)? {
+                continue;
+            }
+            for file in integration::files(self.shell) {
+                let path = directory.join(file.path);
+                if let Some(old) = startup_file::read(&path)? {
+                    changes.push(Change::remove(path, old));
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Whether `mx setup` wrote the files of this directory: it may be a source tree.
+    fn is_installation(&self, directory: &Path) -> Result<bool, Failure> {
+        let tagged = format!("{}={}:", integration::CALLER, self.shell.name());
+        for file in integration::files(self.shell) {
+            let text = startup_file::read(&directory.join(file.path))?.unwrap_or_default();
+            if String::from_utf8_lossy(&text).contains(&tagged) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether files of the user lie in the directory, too.
+    fn is_shared(&self) -> bool {
+        matches!(self.shell, Shell::Fish)
+    }
+
+    fn is_own(&self, text: &[u8]) -> bool {
+        !self.is_shared() || text.starts_with(OWN.as_bytes())
+    }
+}

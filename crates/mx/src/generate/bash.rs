@@ -1,0 +1,236 @@
+//! The completion for bash: a table of the commands, and the code that reads it.
+
+use clap::{Arg, Command};
+
+use super::{Values, is_repeated, options, spellings, values, visible};
+use crate::cmd::quote;
+
+const HEAD: &str = r#"# Completion of mx for bash. Generated from the definitions of the commands.
+#
+# Written for bash 3.2, which macOS has, without any other completion library.
+
+# _mx: fills COMPREPLY. Words are split at blanks only; bash splits COMP_WORDS
+# at ":" and "=", too.
+_mx() {
+  local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} word rest i n=-1
+  local -a words=()
+  for (( i = 0; i <= COMP_CWORD; i++ )); do
+    word=${COMP_WORDS[i]}
+    rest=${line#"${line%%[![:space:]]*}"}
+    [[ $rest == "$word"* ]] || word=$rest
+    if (( i == 0 )) || [[ $rest != "$line" ]]; then
+      words[++n]=''
+    fi
+    words[n]+=$word
+    line=${rest#"$word"}
+  done
+
+  local path=mx position=0 option='' help='' last='' commands options arguments
+  _mx_table
+  for (( i = 1; i < n; i++ )); do
+    word=${words[i]}
+    if [[ $last ]]; then
+      (( ++position ))
+    elif [[ $option ]]; then
+      option=''
+    elif [[ $word == -- ]]; then
+      last=$i position=0
+    elif [[ $word == -?* ]]; then
+      option=$word
+      _mx_takes_value || option=''
+    elif (( position == 0 )) && _mx_enter; then
+      _mx_table
+    else
+      (( ++position ))
+    fi
+  done
+  COMPREPLY=()
+  _mx_reply "${words[n]}"
+}
+
+# Makes `word` part of `path`, if it is a subcommand. `help` leads to the others.
+_mx_enter() {
+  local entry
+  for entry in $commands; do
+    if [[ $word == "${entry%%=*}" ]]; then
+      if [[ $word == help ]]; then help=1; else path+=" ${entry#*=}"; fi
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Sets `values` to what completes the values of `option`, if it takes any.
+_mx_takes_value() {
+  local entry
+  for entry in $options; do
+    if [[ $entry == "$option="* ]]; then
+      values=${entry#*=}
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Offers what can stand at the place of the word $1.
+_mx_reply() {
+  local current=$1 prefix='' values entry breaks='' kept=''
+  # Readline keeps what stands before the last of the characters that split words.
+  [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
+  [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
+  # shellcheck disable=SC2295 # It is a set of characters.
+  [[ $breaks ]] && kept=${current%"${current##*[$breaks]}"}
+
+  if [[ $help ]]; then
+    (( position )) || _mx_offer_commands
+  elif [[ $option ]]; then
+    _mx_takes_value && _mx_values "$values"
+  elif [[ -z $last && $current == --*=* ]]; then
+    option=${current%%=*} prefix=${current%%=*}=
+    _mx_takes_value && _mx_values "$values"
+  elif [[ -z $last && $current == -* ]]; then
+    for entry in $options; do
+      _mx_offer "${entry%%=*}"
+    done
+  else
+    [[ -z $last ]] && (( position == 0 )) && _mx_offer_commands
+    i=0
+    for entry in $arguments; do
+      if [[ $entry == last:* ]]; then
+        [[ $last ]] && _mx_values "${entry#*:}"
+      elif [[ -z $last ]] && { (( i == position )) || [[ $entry == *... ]]; }; then
+        _mx_values "${entry%...}"
+        break
+      fi
+      (( ++i ))
+    done
+  fi
+}
+
+_mx_offer_commands() {
+  local entry
+  for entry in $commands; do
+    [[ $entry == *=* ]] || _mx_offer "$entry"
+  done
+}
+
+# Offers each of the words that begins with what was typed.
+_mx_offer() {
+  for word in "$@"; do
+    [[ $prefix$word == "$current"* ]] && _mx_add "$word"
+  done
+}
+
+_mx_add() {
+  word=$prefix$1
+  COMPREPLY+=("${word#"$kept"}")
+}
+
+# Offers values of the kind $1, in place of what is typed behind `prefix`.
+_mx_values() {
+  local typed=${current#"$prefix"} list=${1#*:}
+  # shellcheck disable=SC2086 # The words of a list are split, and none is a pattern.
+  case $1 in
+    live:*) _mx_live "$list" ;;
+    words:*) _mx_offer ${list//,/ } ;;
+    users) _mx_generated -u ;;
+    hosts) _mx_generated -A hostname ;;
+    files) _mx_paths -f ;;
+    directories) _mx_paths -d ;;
+    programs) _mx_generated -c ;;
+    commandline) if (( position )); then _mx_paths -f; else _mx_generated -c; fi ;;
+  esac
+}
+
+# Offers what bash itself knows.
+_mx_generated() {
+  while IFS= read -r word; do
+    [[ $word ]] && _mx_add "$word"
+  done <<<"$(compgen "$@" -- "$typed")"
+}
+
+_mx_paths() {
+  # Readline then quotes names, and puts no blank behind a directory.
+  compopt -o filenames 2>/dev/null
+  _mx_generated "$@"
+}
+
+# Offers what `mx __complete $1` lists.
+_mx_live() {
+  local address='' entry
+  [[ $typed == *:* ]] && address=${typed%:*}:
+  while IFS= read -r entry; do
+    # Behind an address only a port can follow.
+    [[ -z $entry || ( $address && $entry == *[!0-9]* ) ]] && continue
+    printf -v entry %q "$entry"
+    _mx_offer "$address$entry"
+  done <<<"$(command mx __complete "$1" bash 2>/dev/null)"
+}
+
+# Sets what follows `path`: its subcommands (short=long for a short name), its
+# options, and what completes their values and its arguments.
+_mx_table() {
+  commands='' options='' arguments=''
+  case $path in
+"#;
+
+pub(super) fn script(mx: &Command) -> String {
+    let mut text = String::from(HEAD);
+    row(mx, "mx", &mut text);
+    text.push_str("  esac\n}\n\ncomplete -F _mx mx\n");
+    text
+}
+
+/// What the table says of a command, and of each of its subcommands.
+fn row(command: &Command, path: &str, text: &mut String) {
+    let names = visible(command).flat_map(|sub| {
+        let name = sub.get_name();
+        let short = sub.get_visible_aliases().map(move |alias| format!("{alias}={name}"));
+        std::iter::once(name.to_owned()).chain(short)
+    });
+    let options = options(command).flat_map(|arg| {
+        let value =
+            if arg.get_action().takes_values() { format!("={}", kind(arg)) } else { String::new() };
+        spellings(arg).into_iter().map(move |spelling| format!("{spelling}{value}"))
+    });
+    let arguments = command.get_positionals().map(|arg| {
+        let last = if arg.is_last_set() { "last:" } else { "" };
+        let dots = if is_repeated(arg) && !arg.is_last_set() { "..." } else { "" };
+        format!("{last}{}{dots}", kind(arg))
+    });
+    text.push_str(&format!("    {})\n", quote(path)));
+    for (name, words) in [
+        ("commands", names.collect::<Vec<_>>()),
+        ("options", options.collect()),
+        ("arguments", arguments.collect()),
+    ] {
+        if !words.is_empty() {
+            text.push_str(&format!("      {name}={}\n", quote(&words.join(" "))));
+        }
+    }
+    text.push_str("      ;;\n");
+    for sub in visible(command).filter(|sub| sub.get_name() != "help") {
+        row(sub, &format!("{path} {}", sub.get_name()), text);
+    }
+}
+
+/// The word that stands for what completes an argument.
+fn kind(arg: &Arg) -> String {
+    match values(arg) {
+        Values::Live(noun) => return format!("live:{noun}"),
+        Values::Words(words) => {
+            let names: Vec<&str> = words.iter().map(|(name, _)| name.as_str()).collect();
+            let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+            assert!(names.concat().chars().all(plain), "bash would split or expand {names:?}");
+            return format!("words:{}", names.join(","));
+        }
+        Values::Users => "users",
+        Values::Hosts => "hosts",
+        Values::Files => "files",
+        Values::Directories => "directories",
+        Values::Programs => "programs",
+        Values::CommandLine => "commandline",
+        Values::Unknown => "none",
+    }
+    .to_owned()
+}

@@ -1,0 +1,215 @@
+//! The completion for zsh: calls of `_arguments`, a function for each command.
+
+use std::fmt::Write;
+
+use clap::{Arg, ArgAction, Command};
+
+use super::{Values, about, help, is_repeated, options, spellings, values, visible};
+use crate::cmd::quote;
+
+const HEAD: &str = r"#compdef mx
+# Completion of mx for zsh. Generated from the definitions of the commands.
+#
+# It runs under the options of the completion system: no `emulate` here, which
+# would drop them.
+";
+
+/// `_mx_live NOUN`: what `mx __complete NOUN` lists, in groups, kept for two
+/// seconds in the parameter of the plugin, which need not be loaded.
+const LIVE: &str = r#"
+_mx_live() {
+  local line tag ret=1
+  typeset -gA _mx
+  if [[ ${_mx[noun]-} != $1 ]] || (( SECONDS - _mx[at] >= 2 )); then
+    _mx[noun]=$1 _mx[at]=$SECONDS
+    _mx[lines]="$(_call_program $1 command mx __complete $1 2>/dev/null)"
+  fi
+  local -a tags values lines=("${(@f)_mx[lines]}")
+  for line in $lines; do
+    [[ -n $line ]] && tags+=("${line%%$'\t'*}")
+  done
+  tags=("${(@u)tags}")
+  # Behind an address only a port can follow; the address is kept as it was typed.
+  compset -P '*:' && tags=("${(@)tags:#processes}")
+  (( $#tags )) || return 1
+  _tags $tags
+  while _tags; do
+    for tag in $tags; do
+      _requested $tag || continue
+      values=("${(@)${(@M)lines:#$tag$'\t'*}#*$'\t'}")
+      _describe -V -t $tag ${tag//_/ } values && ret=0
+    done
+    (( ret )) || break
+  done
+  return ret
+}
+"#;
+
+/// Behind `--` stands the command line of another program.
+const COMMAND_LINE: &str = r#"  local -i end=${words[(i)--]}
+  if (( CURRENT > end )); then
+    words=("${(@)words[end+1,-1]}")
+    (( CURRENT -= end ))
+    _normal
+    return
+  fi
+"#;
+
+pub(super) fn script(mx: &Command) -> String {
+    let mut text = String::from(HEAD);
+    function_of(mx, "_mx", &mut text);
+    text.push_str(LIVE);
+    text.push_str("\n_mx \"$@\"\n");
+    text
+}
+
+/// A function for the command, and one for each of its subcommands.
+fn function_of(command: &Command, function: &str, text: &mut String) {
+    let subcommands: Vec<&Command> = visible(command).collect();
+    let mut specs: Vec<String> = options(command).flat_map(|arg| option(command, arg)).collect();
+    let positionals: Vec<String> = command
+        .get_positionals()
+        .filter(|arg| !arg.is_last_set())
+        .enumerate()
+        .map(|(index, arg)| positional(index, arg))
+        .collect();
+    let values = [specs.clone(), positionals].concat().join(" \\\n    ");
+    let before = if command.get_positionals().any(Arg::is_last_set) { COMMAND_LINE } else { "" };
+    if subcommands.is_empty() {
+        arguments(function, before, "-s -S", &values, text);
+        return;
+    }
+    specs.push(format!("'*::argument:{function}__arguments'"));
+    arguments(function, before, "-C -s -S", &specs.join(" \\\n    "), text);
+
+    let _ = write!(text, "\n{function}__commands() {{\n  local -a commands=(\n");
+    for sub in &subcommands {
+        let entry = format!("{}:{}", sub.get_name(), about(sub));
+        let _ = writeln!(text, "    {}", quote(&entry));
+    }
+    let _ = write!(text, "  )\n  _describe -t commands command commands\n}}\n");
+
+    // The first word is a subcommand or, where the command takes any, a value.
+    let value = command.get_positionals().next().map(action);
+    let _ = write!(text, "\n{function}__arguments() {{\n  if (( CURRENT == 1 )); then\n");
+    let _ = match &value {
+        None => writeln!(text, "    {function}__commands\n    return"),
+        Some(value) => writeln!(
+            text,
+            "    local ret=1\n    {function}__commands && ret=0\n    {} && ret=0\n    return ret",
+            value.trim()
+        ),
+    };
+    let _ = write!(text, "  fi\n  case $words[1] in\n");
+    for sub in &subcommands {
+        let names: Vec<&str> =
+            std::iter::once(sub.get_name()).chain(sub.get_visible_aliases()).collect();
+        let name = sub.get_name();
+        let _ = writeln!(text, "    ({})", names.join("|"));
+        let _ = writeln!(text, "      curcontext=\"${{curcontext%:*:*}}:mx-{name}:\"");
+        let _ = writeln!(text, "      {function}_{name} ;;");
+    }
+    // Behind a value options are still possible, which takes `_arguments` again.
+    let other = if value.is_some() { format!("{function}__values") } else { "return 1".to_owned() };
+    let _ = write!(text, "    (*) {other} ;;\n  esac\n}}\n");
+    if value.is_some() {
+        arguments(&other, "", "-s -S", &values, text);
+    }
+    for sub in subcommands {
+        if sub.get_name() == "help" {
+            let _ = write!(
+                text,
+                "\n{function}_help() {{\n  _arguments -S : '1:command:{function}__commands'\n}}\n"
+            );
+        } else {
+            function_of(sub, &format!("{function}_{}", sub.get_name()), text);
+        }
+    }
+}
+
+/// A function that calls `_arguments`.
+fn arguments(function: &str, before: &str, flags: &str, specs: &str, text: &mut String) {
+    let _ = write!(
+        text,
+        "\n{function}() {{\n{before}  local curcontext=\"$curcontext\" context state state_descr line\n  \
+         local -A opt_args\n  _arguments {flags} : \\\n    {specs}\n}}\n"
+    );
+}
+
+/// A `_arguments` specification for each spelling of an option.
+fn option(command: &Command, arg: &Arg) -> Vec<String> {
+    let own = spellings(arg);
+    // clap records a conflict with one of the two.
+    let conflict = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    let others = command
+        .get_arguments()
+        .filter(|other| conflict(arg, other) || conflict(other, arg))
+        .filter(|other| other.get_id() != arg.get_id());
+    let excluded: Vec<String> = own.iter().cloned().chain(others.flat_map(spellings)).collect();
+    let exclusion = match arg.get_action() {
+        ArgAction::Append | ArgAction::Count => "*".to_owned(),
+        ArgAction::Help | ArgAction::HelpLong | ArgAction::HelpShort | ArgAction::Version => {
+            "(- *)".to_owned()
+        }
+        _ => format!("({})", excluded.join(" ")),
+    };
+    let help = escape(&help(arg));
+    let value = if arg.get_action().takes_values() {
+        let name = arg.get_value_names().map_or("value", |names| names[0].as_str()).to_lowercase();
+        format!(":{name}:{}", action(arg))
+    } else {
+        String::new()
+    };
+    own.iter()
+        .map(|spelling| {
+            let equals = match (value.is_empty(), spelling.starts_with("--")) {
+                (true, _) => "",
+                (false, true) => "=",
+                (false, false) => "+",
+            };
+            quote(&format!("{exclusion}{spelling}{equals}[{help}]{value}"))
+        })
+        .collect()
+}
+
+fn positional(index: usize, arg: &Arg) -> String {
+    let position = if is_repeated(arg) { "*".to_owned() } else { (index + 1).to_string() };
+    let optional = if arg.is_required_set() || is_repeated(arg) { ":" } else { "::" };
+    let name = arg.get_value_names().map_or("argument", |names| names[0].as_str()).to_lowercase();
+    quote(&format!("{position}{optional}{name}:{}", action(arg)))
+}
+
+/// The action of `_arguments`. A leading space keeps it from adding arguments of its own.
+fn action(arg: &Arg) -> String {
+    match values(arg) {
+        Values::Live(noun) => return format!(" _mx_live {noun}"),
+        Values::Words(words) => {
+            let item = |(name, help): &(String, String)| format!("{name}\\:{}", shell_escape(help));
+            let items: Vec<String> = words.iter().map(item).collect();
+            return format!("(({}))", items.join(" "));
+        }
+        Values::Users => "_users",
+        Values::Hosts => "_hosts",
+        Values::Files => "_files",
+        Values::Directories => "_files -/",
+        Values::Programs => "_command_names -e",
+        Values::CommandLine | Values::Unknown => " ",
+    }
+    .to_owned()
+}
+
+/// Escapes what `_arguments` reads in a description.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
+}
+
+/// Escapes every character that could mean something: `_arguments` evaluates lists of values.
+fn shell_escape(text: &str) -> String {
+    let escaped = |char: char| {
+        let backslash = if char.is_alphanumeric() { "" } else { "\\" };
+        format!("{backslash}{char}")
+    };
+    text.chars().map(escaped).collect()
+}

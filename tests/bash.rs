@@ -1,0 +1,176 @@
+//! The bash integration in a real bash: typed into a pseudo-terminal, read from the screen.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use portable_pty::CommandBuilder;
+use tempfile::TempDir;
+
+use crate::cli::{MX, path};
+use crate::fixture::Fixture;
+use crate::terminal::Terminal;
+use crate::zsh::{root, started_processes};
+
+const PROMPT: &str = "ready>";
+
+/// The ways to load the integration.
+const LOADED: [&str; 2] = ["source $ROOT/shell/mx.bash", "eval \"$(mx init bash)\""];
+
+/// A home with a start-up file of these lines.
+fn home(lines: &str) -> TempDir {
+    let home = tempfile::tempdir().expect("a directory");
+    fs::write(home.path().join(".bashrc"), format!("PS1='{PROMPT} '\n{lines}\n")).expect("a file");
+    home
+}
+
+fn bash(home: &TempDir) -> Terminal {
+    let mut command = CommandBuilder::new("bash");
+    command.arg("--noprofile");
+    command.arg("--rcfile");
+    command.arg(home.path().join(".bashrc"));
+    command.arg("-i");
+    command.env_clear();
+    command.env("HOME", home.path());
+    command.env("INPUTRC", "/dev/null");
+    command.env("PATH", path());
+    command.env("ROOT", root());
+    command.env("TERM", "xterm");
+    command.env("LANG", "C.UTF-8");
+    let mut terminal = Terminal::new(command, 100);
+    terminal.wait_for_text(PROMPT);
+    terminal
+}
+
+/// A script in a bash that reads no start-up file.
+fn script(text: &str) -> Output {
+    Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", text])
+        .env_clear()
+        .env("PATH", path())
+        .env("ROOT", root())
+        .env("MX", MX)
+        .output()
+        .expect("bash runs")
+}
+
+#[test]
+fn tab_completes_commands_ports_and_options() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0");
+    let port = fixture.port(0).to_string();
+    for lines in LOADED {
+        let mut terminal = bash(&home(lines));
+        terminal.type_text("mx po\t");
+        terminal.wait_for_text("> mx ports");
+        terminal.type_text("k\t");
+        terminal.wait_for_text("> mx ports kill");
+        terminal.type_text(&format!("\x15mx ports localhost:{port}\t--js\t"));
+        terminal.wait_for_text(&format!("mx ports localhost:{port} --json"));
+        terminal.type_text("\r");
+        terminal.wait_for_text("\"schema\": \"mx.ports/1\"");
+    }
+}
+
+#[test]
+fn tab_completes_values_and_never_a_hidden_command_or_a_file() {
+    let mut terminal = bash(&home(LOADED[0]));
+    terminal.type_text("mx --color=al\t");
+    terminal.wait_for_text("mx --color=always");
+    terminal.type_text("\x15mx --color nev\t");
+    terminal.wait_for_text("mx --color never");
+    terminal.type_text("\x15mx p kill --signal HU\t");
+    terminal.wait_for_text("mx p kill --signal HUP");
+    terminal.type_text("\x15mx \t\t");
+    let screen = terminal.wait_for_text("setup");
+    assert!(screen.contains("init") && !screen.contains("__complete"), "{screen}");
+    terminal.type_text("\x15mx setup zsh .bash\t\t; echo none\r");
+    terminal.wait_for_text("setup zsh .bash; echo none");
+}
+
+#[test]
+fn a_hostile_process_name_stays_inert() {
+    if !cfg!(target_os = "linux") {
+        return; // Only Linux lets a test rename a process.
+    }
+    let name = crate::fixture::hex(b"mxh `$(x);'");
+    let fixture = Fixture::new(&format!("tcp 127.0.0.1:0\nname {name}"));
+    let mut terminal = bash(&home(LOADED[0]));
+    terminal.type_text("mx ports mxh\t");
+    terminal.wait_for_text(r"mx ports mxh\ \`\$\(x\)\;\'");
+    terminal.type_text("--table\r");
+    terminal.wait_for("the row of the port", |text| text.contains(&fixture.pid().to_string()));
+}
+
+#[test]
+fn sourcing_is_silent_and_starts_no_process() {
+    for options in [
+        "",
+        "set -euo pipefail",
+        "set -o posix",
+        "shopt -s expand_aliases\nalias mx=false function=false local=false case=false",
+    ] {
+        for load in ["source $ROOT/shell/mx.bash", "eval \"$($MX init bash)\""] {
+            let output = script(&format!("{options}\n{load}\n\\mx --version"));
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{options}: {load}");
+            let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), version, "{options}: {load}");
+        }
+    }
+    let bash = |text: &str| started_processes(&["bash", "--norc", "--noprofile", "-c", text]);
+    if let (Some(without), Some(with)) = (bash(":"), bash(LOADED[0])) {
+        assert_eq!(with, without);
+        assert!(bash("x=$(:)") > Some(without), "a fork is noticed");
+    }
+}
+
+#[test]
+fn sourcing_leaves_the_shell_as_it_was() {
+    let output = script(
+        "shopt -s expand_aliases; IFS=x; before=\"$(shopt; set -o; alias)\"\n\
+         source $ROOT/shell/mx.bash\n\
+         [[ \"$(shopt; set -o; alias)\" == \"$before\" ]] && echo same; compgen -v _mx; compgen -A function",
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "same\n_mx_home\n_mx\nmx\n");
+}
+
+#[test]
+fn without_the_program_the_function_says_so() {
+    let output =
+        script("source $ROOT/shell/mx.bash; PATH=/nonexistent; mx ports; echo \"status $?\"");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "status 127\n");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.starts_with("mx: cannot run: the program mx is not on PATH\nhint: "), "{error}");
+}
+
+#[test]
+fn setup_makes_the_next_shell_complete() {
+    let home = home("");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(MX);
+        command.args(arguments).env_clear().env("HOME", home.path());
+        assert!(command.output().expect("mx runs").status.success());
+    };
+    let before = fs::read(home.path().join(".bashrc")).expect("a start-up file");
+    run(&["setup", "bash"]);
+    let mut terminal = bash(&home);
+    terminal.type_text("mx po\t");
+    terminal.wait_for_text("> mx ports");
+    drop(terminal);
+    // A login shell that reads only .profile has the function, and sh is not disturbed by it.
+    let login = Command::new("bash")
+        .args(["-l", "-c", "type -t mx"])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", path())
+        .output()
+        .expect("bash runs");
+    assert!(String::from_utf8_lossy(&login.stdout).ends_with("function\n"), "{login:?}");
+    let sh = Command::new("sh")
+        .arg("-euc")
+        .arg(". \"$HOME/.profile\"; echo fine")
+        .env("HOME", home.path())
+        .output();
+    assert_eq!(sh.expect("sh runs").stdout, b"fine\n");
+    run(&["setup", "bash", "--uninstall"]);
+    assert_eq!(fs::read(home.path().join(".bashrc")).expect("a start-up file"), before);
+    assert!(!home.path().join(".profile").exists());
+}
