@@ -35,8 +35,8 @@ const LOWER: &str = "ulimit\tn\t100\tnofile\nraised\tnofile=200\n";
 const LOWERED: &str = "second run: nofile=200; soft limit 100; channel none\n";
 
 const SHELLS: [(&str, &[&str], &str); 3] = [
-    ("zsh", &["-f"], "source $ROOT/mx.plugin.zsh"),
-    ("bash", &["--norc", "--noprofile"], "source $ROOT/shell/mx.bash"),
+    ("zsh", &["-f"], "source \"$ROOT/mx.plugin.zsh\""),
+    ("bash", &["--norc", "--noprofile"], "source \"$ROOT/shell/mx.bash\""),
     ("fish", &["--no-config"], "source $ROOT/shell/mx.fish"),
 ];
 
