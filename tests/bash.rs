@@ -14,7 +14,7 @@ use crate::zsh::{root, started_processes};
 const PROMPT: &str = "ready>";
 
 /// The ways to load the integration.
-const LOADED: [&str; 2] = ["source $ROOT/shell/mx.bash", "eval \"$(mx init bash)\""];
+const LOADED: [&str; 2] = ["source \"$ROOT/shell/mx.bas\"h", "eval \"$(mx init bash)\""];
 
 /// A home with a start-up file of these lines.
 fn home(lines: &str) -> TempDir {
@@ -108,7 +108,7 @@ fn sourcing_is_silent_and_starts_no_process() {
         "set -o posix",
         "shopt -s expand_aliases\nalias mx=false function=false local=false case=false",
     ] {
-        for load in ["source $ROOT/shell/mx.bash", "eval \"$($MX init bash)\""] {
+        for load in ["source \"$ROOT/shell/mx.bas\"h", "eval \"$($MX init bash)\""] {
             let output = script(&format!("{options}\n{load}\n\\mx --version"));
             assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{options}: {load}");
             let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
@@ -126,7 +126,7 @@ fn sourcing_is_silent_and_starts_no_process() {
 fn sourcing_leaves_the_shell_as_it_was() {
     let output = script(
         "shopt -s expand_aliases; IFS=x; before=\"$(shopt; set -o; alias)\"\n\
-         source $ROOT/shell/mx.bash\n\
+         source \"$ROOT/shell/mx.bas\"h\n\
          [[ \"$(shopt; set -o; alias)\" == \"$before\" ]] && echo same; compgen -v _mx; compgen -A function",
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "same\n_mx_home\n_mx\nmx\n");
@@ -135,7 +135,7 @@ fn sourcing_leaves_the_shell_as_it_was() {
 #[test]
 fn without_the_program_the_function_says_so() {
     let output =
-        script("source $ROOT/shell/mx.bash; PATH=/nonexistent; mx ports; echo \"status $?\"");
+        script("source \"$ROOT/shell/mx.bash\"; PATH=/nonexistent; mx ports; echo \"status $?\"");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "status 127\n");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.starts_with("mx: cannot run: the program mx is not on PATH\nhint: "), "{error}");

@@ -45,7 +45,7 @@ fn setup(home: &Path, arguments: &[&str]) -> Output {
 
 /// What fish offers for these words.
 fn offered(words: &str) -> String {
-    let text = format!("source $ROOT/completions/mx.fish; complete -C '{words}'");
+    let text = format!("source \"$ROOT/completions/mx.fish\"; complete -C '{words}'");
     let output = script(&text);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -136,8 +136,9 @@ fn starting_is_silent_and_starts_no_process() {
     let without = start(home.path());
     assert!(setup(home.path(), &[]).status.success());
     assert_eq!(start(home.path()), without);
-    let output =
-        script("source $ROOT/shell/mx.fish; source $ROOT/completions/mx.fish; mx --version");
+    let output = script(
+        "source \"$ROOT/shell/mx.fish\"; source \"$ROOT/completions/mx.fish\"; mx --version",
+    );
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), version);
@@ -145,8 +146,9 @@ fn starting_is_silent_and_starts_no_process() {
 
 #[test]
 fn without_the_program_the_function_says_so() {
-    let output =
-        script("source $ROOT/shell/mx.fish; set PATH /nonexistent; mx ports; echo status $status");
+    let output = script(
+        "source \"$ROOT/shell/mx.fish\"; set PATH /nonexistent; mx ports; echo status $status",
+    );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "status 127\n");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.starts_with("mx: cannot run: the program mx is not on PATH\nhint: "), "{error}");

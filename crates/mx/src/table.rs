@@ -27,12 +27,27 @@ pub(crate) enum Align {
 /// One value of a table.
 pub(crate) struct Cell {
     text: String,
+    /// What stands for the text in a table that would be too wide.
+    short: Option<String>,
     style: Style,
 }
 
 impl Cell {
     pub(crate) fn new(text: impl AsRef<str>) -> Self {
-        Self { text: printable(text.as_ref()).into_owned(), style: Style::new() }
+        let text = printable(text.as_ref()).into_owned();
+        Self { text, short: None, style: Style::new() }
+    }
+
+    /// At most `room` columns where the table would be too wide for the
+    /// terminal; of a path the end is kept.
+    pub(crate) fn at_most(self, room: usize) -> Self {
+        let is_path = self.text.starts_with(['/', '~']);
+        let short = if is_path { cut_start(&self.text, room) } else { cut(&self.text, room) };
+        Self { short: Some(short.into_owned()), ..self }
+    }
+
+    fn shown(&self, narrow: bool) -> &str {
+        self.short.as_deref().filter(|_| narrow).unwrap_or(&self.text)
     }
 
     pub(crate) fn style(self, style: Style) -> Self {
@@ -53,6 +68,8 @@ pub(crate) const GONE: Style = DIM.strikethrough();
 /// Belongs to the screen, not to what it shows.
 pub(crate) const FOOT: Style = Style::new().invert();
 const HEADING: Style = Style::new().bold();
+/// Blanks between columns.
+const GAP: usize = 2;
 
 impl Table {
     /// The rows, with tabs between columns and no heading.
@@ -77,15 +94,19 @@ impl Table {
         }
         let heading: Vec<Cell> =
             self.columns.iter().map(|column| Cell::new(column.heading).style(HEADING)).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|index| {
-                let cells = self.rows.iter().chain([&heading]).map(|row| row[index].text.width());
-                cells.max().unwrap_or(0)
-            })
-            .collect();
+        let widths = |narrow: bool| -> Vec<usize> {
+            let rows = || self.rows.iter().chain([&heading]);
+            let width = |index: usize| rows().map(|row| row[index].shown(narrow).width()).max();
+            (0..self.columns.len()).map(|index| width(index).unwrap_or(0)).collect()
+        };
+        let full = widths(false);
+        let total: usize = full.iter().map(|width| width + GAP).sum();
+        let narrow = width.is_some_and(|width| total > width + GAP);
+        let widths = if narrow { widths(true) } else { full };
         let mut text = String::new();
         for row in std::iter::once(&heading).chain(&self.rows) {
-            self.line(row, &widths, width, color, &mut text);
+            let texts: Vec<&str> = row.iter().map(|cell| cell.shown(narrow)).collect();
+            self.line(row, &texts, &widths, width, color, &mut text);
         }
         text
     }
@@ -93,19 +114,18 @@ impl Table {
     fn line(
         &self,
         row: &[Cell],
+        texts: &[&str],
         widths: &[usize],
         limit: Option<usize>,
         color: bool,
         text: &mut String,
     ) {
-        const GAP: usize = 2;
-
         let last = row.len() - 1;
         let mut used = 0;
         for (index, cell) in row.iter().enumerate() {
             let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(used));
             let shown =
-                if index == last { shorten(&cell.text, room) } else { cut(&cell.text, room) };
+                if index == last { shorten(texts[index], room) } else { cut(texts[index], room) };
             let blank = widths[index].saturating_sub(shown.width());
             let (before, after) = match self.columns[index].align {
                 Align::Right => (blank, 0),
@@ -153,6 +173,19 @@ pub(crate) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     }
 }
 
+/// Cuts the text to its last `room` columns, the first one telling that it was cut.
+fn cut_start(text: &str, room: usize) -> Cow<'_, str> {
+    let mut used = 0;
+    for (at, char) in text.char_indices().rev() {
+        used += char.width().unwrap_or(0);
+        if used >= room && at > 0 {
+            let rest = &text[at + char.len_utf8()..];
+            return Cow::Owned(if room == 0 { String::new() } else { format!("…{rest}") });
+        }
+    }
+    Cow::Borrowed(text)
+}
+
 /// Where the first character stands that is beyond `room` columns. A command
 /// line can be very long: what is beyond is not looked at.
 fn overflow(text: &str, room: usize) -> Option<usize> {
@@ -186,6 +219,31 @@ mod tests {
         ] {
             assert_eq!(shorten(command, room), shown, "{room}");
         }
+    }
+
+    #[test]
+    fn of_a_path_the_end_is_kept() {
+        for (room, shown) in
+            [(10, "/srv/shop"), (9, "/srv/shop"), (8, "…rv/shop"), (1, "…"), (0, "")]
+        {
+            assert_eq!(cut_start("/srv/shop", room), shown, "{room}");
+        }
+        assert_eq!(cut_start("/日本語", 4), "…語");
+        let cell = |text| Cell::new(text).at_most(8);
+        let column = |heading| Column { heading, align: Align::Left };
+        let table = Table {
+            columns: vec![column("FROM"), column("COMMAND")],
+            rows: vec![
+                vec![cell("/home/ana/src/shop"), Cell::new("node x")],
+                vec![cell("container web"), Cell::new("nginx")],
+            ],
+        };
+        assert!(table.layout(Some(30), false).contains("/home/ana/src/shop  node x\n"));
+        assert_eq!(
+            table.layout(Some(20), false),
+            "FROM      COMMAND\n…rc/shop  node x\ncontain…  nginx\n"
+        );
+        assert!(table.plain().starts_with("/home/ana/src/shop\tnode x\n"));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// A socket and one process that holds it; `None` if none could be seen.
 pub(super) type Holding<'a> = (&'a Socket, Option<&'a Owner>);
 
+/// Columns that FROM has where the table is too wide.
+const ORIGIN: usize = 20;
+
 /// What is told apart in the table: sockets of one process that share a port
 /// (SO_REUSEPORT) are one row.
 pub(super) type Place =
@@ -99,7 +102,7 @@ pub(super) fn row((socket, owner): Holding, query: &Query) -> Vec<Cell> {
                 Cell::new(format!("{}{mark}", owner.name)).style(style),
                 Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
                 Cell::new(owner.age.map(age).unwrap_or_default()),
-                Cell::new(origin(owner)),
+                Cell::new(origin(owner)).at_most(ORIGIN),
                 Cell::new(command(owner)).style(DIM),
             ]);
         }
@@ -108,7 +111,7 @@ pub(super) fn row((socket, owner): Holding, query: &Query) -> Vec<Cell> {
             Cell::new("?").style(WARN),
             Cell::new(user_name(socket.user.as_deref(), socket.uid)),
             Cell::new(""),
-            Cell::new(socket.container.as_ref().map(container).unwrap_or_default()),
+            Cell::new(socket.container.as_ref().map(container).unwrap_or_default()).at_most(ORIGIN),
             Cell::new(socket.container.as_ref().map(mappings).unwrap_or_default()).style(DIM),
         ]),
     }
