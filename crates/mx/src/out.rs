@@ -179,6 +179,11 @@ impl Out {
         }
     }
 
+    /// Says what a question is about: whoever can answer must see it, in every format.
+    pub(crate) fn ask_about(text: &str) {
+        stderr_line("mx", text);
+    }
+
     /// Asks a question that is answered with yes or no; `None` if there is nobody to ask.
     pub(crate) fn confirm(question: &str) -> Option<bool> {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {

@@ -53,11 +53,12 @@ pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
 /// Adds what is known of named ports beyond the owners' names: services of the
 /// system, TCP that does not listen, and sockets that no process holds.
 pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
-    if crate::port_ranges(&query.selectors).is_none() {
-        return;
-    }
+    let asked: Vec<RangeInclusive<u16>> = query.selectors.iter().filter_map(single).collect();
     let mut notes = Vec::new();
     for socket in &report.sockets {
+        if !asked.iter().any(|port| port.contains(&socket.port)) {
+            continue;
+        }
         notes.extend(socket.owners.iter().filter_map(|owner| {
             system_service(&owner.name, socket.port).map(|what| format!("{owner} is {what}"))
         }));
@@ -182,14 +183,15 @@ fn cause(
     }
     // To bind a port takes it from others for a moment: it is not done where
     // the tables tell enough.
-    let privileged = single(selector).is_some_and(|port| *port.start() < 1024);
+    let start = os::unprivileged_ports();
+    let privileged = single(selector).is_some_and(|port| *port.start() < start);
     if whole && !privileged {
         return None;
     }
     match bindable()? {
         Bindable::Yes => None,
         Bindable::Denied => {
-            Some("this user may not bind it: ports below 1024 are privileged".to_owned())
+            Some(format!("this user may not bind it: ports below {start} are privileged"))
         }
         Bindable::Sharing | Bindable::No => {
             Some("it cannot be bound: what holds it is not listed here".to_owned())

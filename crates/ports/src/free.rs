@@ -45,14 +45,19 @@ pub fn find(search: &Search, protocol: Protocol, count: usize) -> Result<Vec<u16
             Box::new((first..=u16::MAX).filter(usable))
         }
     };
-    let mut held = Vec::new();
+    let (mut ports, mut held) = (Vec::new(), Vec::new());
     for port in candidates {
-        if held.len() == count {
+        if ports.len() == count {
             break;
         }
-        held.extend(reserve(port, protocol)?);
+        if let Some((port, sockets)) = reserve(port, protocol)? {
+            ports.push(port);
+            // What is let go the kernel may give again.
+            if *search == Search::Any {
+                held.push(sockets);
+            }
+        }
     }
-    let mut ports: Vec<u16> = held.iter().map(|(port, _)| *port).collect();
     ports.sort_unstable();
     Ok(ports)
 }

@@ -14,7 +14,7 @@ use sys::Result;
 use sys::signal::Signal;
 
 use crate::os::{self, signal};
-use crate::{Container, Owner, Query, Report, Socket, container};
+use crate::{Container, Host, Owner, Query, Report, Selector, Socket, container};
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
@@ -165,17 +165,17 @@ fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
 /// its parent started again, is signalled too. `query` finds the sockets.
 pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -> Result<Ending> {
     let deadline = Instant::now().checked_add(grace);
-    // What an engine would tell was told before; now it would only take time.
-    let query = &Query { containers: false, ..query.clone() };
+    let keys = keys(sockets);
+    let (query, others) = &by_ports(query, sockets, &keys)?;
     let ancestors = ancestry(std::process::id(), parent);
     let owners = owners(sockets);
     let watch = could_come_back(&owners, &ancestors);
-    let mut signaller = Signaller { signal, keys: keys(sockets), ancestors, targets: Vec::new() };
+    let mut signaller = Signaller { signal, keys, ancestors, targets: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
         let now = table(query)?;
         if !now.iter().any(|key| signaller.keys.contains(key)) {
-            break now.is_empty();
+            break now.iter().all(|key| others.contains(key));
         }
         let left =
             deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -188,7 +188,7 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     };
     signaller.wait_for_ends();
     let Signaller { keys, targets, .. } = signaller;
-    let bound = if free && !watch { Vec::new() } else { bound_now(query, &keys, watch)? };
+    let bound = if free && !watch { Vec::new() } else { bound_now(query, others, watch)? };
     let again = bound.iter().find(|socket| !keys.contains(&socket.key)).cloned();
     Ok(Ending { targets, bound, again })
 }
@@ -220,6 +220,24 @@ fn ancestry(pid: u32, parent: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
         next = parent(pid);
     }
     ancestors
+}
+
+/// A query for the ports of some sockets, and what else serves them: whoever
+/// binds such a port again need not have the name that was asked for.
+fn by_ports(query: &Query, sockets: &[Socket], keys: &[u64]) -> Result<(Query, Vec<u64>)> {
+    // What an engine would tell was told before; now it would only take time.
+    let mut query = Query { containers: false, ..query.clone() };
+    if crate::port_ranges(&query.selectors).is_some() {
+        return Ok((query, Vec::new()));
+    }
+    let mut ports: Vec<u16> = sockets.iter().map(|socket| socket.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let selector = |port: u16| Selector::Port { ports: port..=port, host: Host::Any };
+    query.selectors = ports.into_iter().map(selector).collect();
+    let mut others = table(&query)?;
+    others.retain(|key| !keys.contains(key));
+    Ok((query, others))
 }
 
 fn keys(sockets: &[Socket]) -> Vec<u64> {
@@ -262,7 +280,7 @@ impl Signaller {
 
     /// Signals processes that hold one of the sockets but were not there at the beginning.
     fn send_to_newcomers(&mut self, query: &Query) -> Result<()> {
-        let mut held = crate::list(query)?.sockets;
+        let mut held = crate::look(query)?.sockets;
         held.retain(|socket| self.keys.contains(&socket.key));
         let known: HashSet<u32> = self.targets.iter().map(|target| target.owner.pid).collect();
         let mut new = owners(&held).into_iter().filter(|owner| !known.contains(&owner.pid));
@@ -315,20 +333,18 @@ fn could_come_back(owners: &[Rc<Owner>], above: &[u32]) -> bool {
 }
 
 /// What the query finds now. After sockets that somebody may bind again, it looks for a while.
-fn bound_now(query: &Query, keys: &[u64], watch: bool) -> Result<Vec<Socket>> {
+fn bound_now(query: &Query, others: &[u64], watch: bool) -> Result<Vec<Socket>> {
     /// Supervisors that restart at once do so within this time.
     const WATCH: Duration = Duration::from_millis(250);
     const STEP: Duration = Duration::from_millis(10);
 
-    // By a process name, others of that name would be found on other ports.
-    let by_port = crate::port_ranges(&query.selectors).is_some();
     let deadline = Instant::now() + if watch { WATCH } else { Duration::ZERO };
     loop {
         let mut bound = Vec::new();
         // Owners are looked for only where there is something to own.
-        if !table(query)?.is_empty() {
-            bound = crate::list(query)?.sockets;
-            bound.retain(|socket| by_port || keys.contains(&socket.key));
+        if table(query)?.iter().any(|key| !others.contains(key)) {
+            bound = crate::look(query)?.sockets;
+            bound.retain(|socket| !others.contains(&socket.key));
         }
         if !bound.is_empty() || Instant::now() >= deadline {
             return Ok(bound);

@@ -316,11 +316,16 @@ impl fmt::Display for Owner {
 /// Fails only if the sockets themselves cannot be listed; owners that cannot
 /// be seen are counted in [`Report::hidden`].
 pub fn list(query: &Query) -> Result<Report> {
-    let ports = port_ranges(&query.selectors);
-    let snapshot = os::snapshot(&want(query, ports.as_deref()))?;
-    let mut report = report(query, snapshot);
+    let mut report = look(query)?;
     explain::missing(query, &mut report)?;
     Ok(report)
+}
+
+/// [`list`], without a search for why nothing was chosen.
+fn look(query: &Query) -> Result<Report> {
+    let ports = port_ranges(&query.selectors);
+    let snapshot = os::snapshot(&want(query, ports.as_deref()))?;
+    Ok(report(query, snapshot))
 }
 
 /// What a query asks of the system, where it names these ports.
@@ -406,14 +411,13 @@ pub fn served(deadline: Instant) -> Result<Vec<Served>> {
 /// What serves the ports of a query, or any port if it names none.
 fn serving(query: &Query) -> Result<Vec<Entry>> {
     let ports = port_ranges(&query.selectors);
-    os::entries(&Want {
-        protocol: query.protocol,
-        all: false,
-        silent: false,
-        ports: ports.as_deref(),
-        namespaces: Namespaces::Own,
-        deadline: None,
-    })
+    os::entries(&want(&Query { serving: true, ..query.clone() }, ports.as_deref()))
+}
+
+/// What is bound to the ports of a query, TCP that does not listen too.
+fn bound(query: &Query) -> Result<Vec<Entry>> {
+    let ports = port_ranges(&query.selectors);
+    os::entries(&want(&Query { serving: false, ..query.clone() }, ports.as_deref()))
 }
 
 /// What a listing asks of the system.
@@ -515,8 +519,9 @@ fn port_ranges(selectors: &[Selector]) -> Option<Vec<RangeInclusive<u16>>> {
 }
 
 fn choose(query: &Query, socket: &Socket) -> Choice {
-    let of_user =
-        |uid| socket.uid == Some(uid) || socket.owners.iter().any(|owner| owner.uid == uid);
+    // Who only may hold it decides nothing.
+    let owners = || socket.owners.iter().filter(|owner| owner.certain);
+    let of_user = |uid| socket.uid == Some(uid) || owners().any(|owner| owner.uid == uid);
     let yes = match query.user.map(of_user) {
         // One user's socket may have been handed to a process of another.
         Some(false) if lacks_owner(socket) => Choice::Unknown,
@@ -530,9 +535,7 @@ fn choose(query: &Query, socket: &Socket) -> Choice {
     for selector in &query.selectors {
         match selector.matches_socket(socket) {
             Some(true) => return yes,
-            None if socket.owners.iter().any(|owner| selector.matches_owner(owner)) => {
-                return yes;
-            }
+            None if owners().any(|owner| selector.matches_owner(owner)) => return yes,
             None if lacks_owner(socket) => choice = Choice::Unknown,
             Some(false) | None => {}
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use sys::{Error, Result};
 
-use crate::{Protocol, Query, Selector, Socket, State};
+use crate::{Entry, Protocol, Query, Selector, Socket, State};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +33,17 @@ pub fn missing(
         Query { selectors: vec![selector.clone()], protocol, serving: true, ..Query::default() };
     let sockets = match selector {
         Selector::Port { .. } => {
-            let entries = crate::serving(&query)?;
-            let mut sockets: Vec<Socket> =
-                entries.iter().map(|entry| crate::socket(entry, None, Vec::new())).collect();
-            sockets.retain(|socket| selector.matches_socket(socket) == Some(true));
-            sockets
+            let sockets = serving(selector, &crate::serving(&query)?);
+            // TCP that is bound without listening takes longer to find: it is
+            // looked for only where nothing else keeps the port busy.
+            if goal == Goal::Free && sockets.is_empty() {
+                serving(selector, &crate::bound(&query)?)
+            } else {
+                sockets
+            }
         }
         Selector::Process(name) => {
-            let report = crate::list(&query)?;
+            let report = crate::look(&query)?;
             if goal == Goal::Free && report.cannot_tell() {
                 return Err(Error::Denied {
                     doing: format!("see all sockets of processes named {name}"),
@@ -55,6 +58,12 @@ pub fn missing(
             .map(|socket| format!("{} {} is bound", socket.protocol.name(), socket.port)),
         Goal::Up => not_up(selector, &sockets),
     })
+}
+
+/// The sockets at the address of a selector.
+fn serving(selector: &Selector, entries: &[Entry]) -> Vec<Socket> {
+    let sockets = entries.iter().map(|entry| crate::socket(entry, None, Vec::new()));
+    sockets.filter(|socket| selector.matches_socket(socket) == Some(true)).collect()
 }
 
 fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
@@ -83,6 +92,10 @@ fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
 /// Where a client on this machine would connect to.
 fn addresses(socket: &Socket) -> Vec<SocketAddr> {
     let at = |ip: IpAddr| SocketAddr::new(ip, socket.port);
+    // Of another interface than loopback, this machine is not sure to reach it.
+    if socket.interface.as_ref().is_some_and(|name| !name.starts_with("lo")) {
+        return Vec::new();
+    }
     match socket.address {
         IpAddr::V4(v4) if v4.is_unspecified() => vec![at(Ipv4Addr::LOCALHOST.into())],
         IpAddr::V6(v6) if v6.is_unspecified() => {

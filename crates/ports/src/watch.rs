@@ -89,7 +89,9 @@ impl Watcher {
     pub fn look(&mut self) -> Result<Vec<Change>> {
         let ports = crate::port_ranges(&self.query.selectors);
         let want = crate::want(&self.query, ports.as_deref());
-        if self.due.is_some_and(|due| Instant::now() < due)
+        // Other namespaces are not looked at without their processes.
+        if !self.query.all_namespaces
+            && self.due.is_some_and(|due| Instant::now() < due)
             && identities(&os::entries(&want)?) == self.seen
         {
             return Ok(Vec::new());

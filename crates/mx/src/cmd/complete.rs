@@ -10,6 +10,9 @@ use crate::exit::{Exit, Outcome};
 use crate::out::{self, Out};
 use crate::shell::Shell;
 
+/// Holders that a description names.
+const MOST_NAMES: usize = 3;
+
 #[derive(clap::Args)]
 pub(crate) struct CompleteArgs {
     noun: Noun,
@@ -48,8 +51,11 @@ fn ports_candidates(served: &[Served]) -> Vec<Candidate> {
     let mut ports: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     let mut candidates = Vec::new();
     for Served { port, holders } in served {
-        let names: Vec<String> =
-            holders.iter().map(|(name, pid)| format!("{name} ({pid})")).collect();
+        let mut names: Vec<String> =
+            holders.iter().take(MOST_NAMES).map(|(name, pid)| format!("{name} ({pid})")).collect();
+        if holders.len() > MOST_NAMES {
+            names.push("…".to_owned());
+        }
         let description =
             if names.is_empty() { "owner not seen".to_owned() } else { names.join(", ") };
         candidates.push(Candidate { group: "ports", word: port.to_string(), description });

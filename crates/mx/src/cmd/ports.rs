@@ -170,7 +170,7 @@ fn user(text: &str) -> Result<u32, Failure> {
 fn why_hidden(hidden: usize) -> String {
     let sockets = count(hidden, "socket");
     let why = if sys::user::is_root() {
-        "the kernel, a container or a protected process"
+        "the kernel, a container, a protected process, or none while it passes from one to another"
     } else {
         "sudo may show it"
     };

@@ -42,10 +42,11 @@ pub(super) fn add_candidates(proc: &OwnedFd, unowned: &[u64], snapshot: &mut Sna
             sockets.entry(cgroup).or_default().push(entry.key);
         }
     }
+    snapshot.unread.sort_unstable();
     let clock = Clock::now();
     for (cgroup, mut pids) in members(&sockets, None) {
         // A process that could be read was seen not to hold it.
-        pids.retain(|pid| snapshot.unread.contains(pid));
+        pids.retain(|pid| snapshot.unread.binary_search(pid).is_ok());
         if pids.len() <= MOST_CANDIDATES {
             let owners = pids.into_iter().filter_map(|pid| candidate(proc, pid, &clock)).collect();
             add(snapshot, owners, &sockets[&cgroup]);
@@ -71,7 +72,7 @@ pub(super) fn quick_owners(
     let anybody = members.len() < sockets.len();
     let mut left = Vec::new();
     for (cgroup, pids) in members {
-        match of_one_name(proc, &pids).filter(|_| Instant::now() < deadline) {
+        match of_one_name(proc, &pids, deadline) {
             Some(owners) => add(snapshot, owners, &sockets[&cgroup]),
             None => left.extend(pids),
         }
@@ -95,9 +96,12 @@ fn candidate(proc: &OwnedFd, pid: u32, clock: &Clock) -> Option<Owner> {
 }
 
 /// The processes with their names, if these are all the same.
-fn of_one_name(proc: &OwnedFd, pids: &[u32]) -> Option<Vec<Owner>> {
+fn of_one_name(proc: &OwnedFd, pids: &[u32], deadline: Instant) -> Option<Vec<Owner>> {
     let mut owners: Vec<Owner> = Vec::new();
     for &pid in pids {
+        if Instant::now() > deadline {
+            return None;
+        }
         let name = name(proc, pid)?;
         if owners.first().is_some_and(|first| first.name != name) {
             return None;
@@ -123,13 +127,25 @@ fn members(wanted: &Sockets, deadline: Option<Instant>) -> Members {
         if wanted.contains_key(&inode) {
             members.insert(inode, processes(&root));
         }
-        search(&root, wanted, deadline, &mut members);
+        search(&root, 0, wanted, deadline, &mut members);
     }
     members
 }
 
 /// Looks below a directory until all are found.
-fn search(directory: &OwnedFd, wanted: &Sockets, deadline: Option<Instant>, members: &mut Members) {
+fn search(
+    directory: &OwnedFd,
+    depth: u32,
+    wanted: &Sockets,
+    deadline: Option<Instant>,
+    members: &mut Members,
+) {
+    /// Whoever was given a part of the tree can make it as deep as they like.
+    const DEEPEST: u32 = 32;
+
+    if depth > DEEPEST {
+        return;
+    }
     let mut buffer = [MaybeUninit::uninit(); 4 * 1024];
     let mut entries = RawDir::new(directory, &mut buffer);
     let mut below = Vec::new();
@@ -148,7 +164,7 @@ fn search(directory: &OwnedFd, wanted: &Sockets, deadline: Option<Instant>, memb
         if wanted.contains_key(&inode) {
             members.insert(inode, processes(&child));
         }
-        search(&child, wanted, deadline, members);
+        search(&child, depth + 1, wanted, deadline, members);
     }
 }
 

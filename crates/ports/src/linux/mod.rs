@@ -98,6 +98,12 @@ pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
 }
 
+/// The first port that needs no privilege to bind (ip(7)).
+pub(crate) fn unprivileged_ports() -> u16 {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
 /// The name and parent of a process.
 pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
     let stat = procfs::stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)?;

@@ -19,11 +19,25 @@ pub(crate) struct Process(OwnedFd);
 /// or another one, which then holds the socket itself.
 pub(crate) fn open(pid: u32, keys: &[u64]) -> Result<Option<Process>> {
     let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    if !proc_counts_as_signals_do() {
+        return Err(Error::Unsupported {
+            doing: format!("signal process {pid}"),
+            why: "/proc shows the processes of another PID namespace".to_owned(),
+        });
+    }
     match rustix::process::pidfd_open(raw, PidfdFlags::empty()) {
         Ok(process) if super::holds(pid, keys)? => Ok(Some(Process(process))),
         Ok(_) | Err(Errno::SRCH) => Ok(None),
         Err(errno) => Err(Error::from_io(format!("open process {pid}"), errno)),
     }
+}
+
+/// Whether a number in `/proc` means the process that a signal to this number
+/// would reach: not so in a new PID namespace without a `/proc` of its own.
+fn proc_counts_as_signals_do() -> bool {
+    let own = std::process::id().to_string();
+    rustix::fs::readlink("/proc/self", Vec::new())
+        .is_ok_and(|link| link.to_bytes() == own.as_bytes())
 }
 
 /// Whether this user may signal the process; true if it has ended.

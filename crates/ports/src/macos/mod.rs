@@ -103,6 +103,11 @@ fn number(name: &CStr) -> Option<c_int> {
     (read == 0 && length == size_of::<c_int>()).then_some(value)
 }
 
+/// The first port that needs no privilege to bind (ip(4)).
+pub(crate) fn unprivileged_ports() -> u16 {
+    1024
+}
+
 /// The name and parent of a process.
 pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
     let process = basics(c_int::try_from(pid).ok()?)?;

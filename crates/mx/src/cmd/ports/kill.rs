@@ -15,8 +15,8 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// Free ports: end every process that is bound to them
 ///
-/// Signals every owner of the listening TCP and bound UDP sockets, and nobody
-/// else: a client that only uses a port as its source port is left alone. Shows
+/// Signals every owner of the listening TCP and bound UDP sockets, also one of
+/// another name than was asked for, and nobody else: a client that only uses a port as its source port is left alone. Shows
 /// the processes and asks; without a terminal --yes is needed. Then waits for
 /// the ports to be free and makes sure that they are: if something bound them
 /// again, it says what.
@@ -64,8 +64,12 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
     if report.cannot_tell() {
         return Err(super::untold(&report));
     }
+    report.notes.iter().for_each(|note| out.note(note));
     if report.sockets.is_empty() {
-        report.notes.iter().for_each(|note| out.note(note));
+        let silent = ports::list(&Query { serving: false, ..query })?;
+        if let Some(socket) = silent.sockets.first() {
+            return Err(not_serving(socket));
+        }
         print(
             &Done { freed: false, dry_run: args.dry_run, processes: Vec::new(), bound: &[] },
             out,
@@ -80,14 +84,23 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         return Ok(Exit::Yes);
     }
     if !args.yes {
-        ask(&report, args.signal, out)?;
+        ask(&report, args.signal)?;
     }
     let mut ending = kill::end(&query, &report.sockets, args.signal, args.grace)?;
     let is_stuck = !ending.bound.is_empty() && ending.again.is_none();
-    if is_stuck && (args.force || ask_to_force(&ending)) {
+    if is_stuck && (args.force || (!args.yes && ask_to_force(&ending))) {
         ending = kill::force(&query, ending, args.grace)?;
     }
     finish(&ending, out)
+}
+
+/// TCP that is bound without listening keeps a port busy, but is no server.
+fn not_serving(socket: &Socket) -> Failure {
+    let port = socket.port;
+    let who = kill::owners(std::slice::from_ref(socket)).first().map(ToString::to_string);
+    let who = who.unwrap_or_else(|| "a process that cannot be seen".to_owned());
+    Failure::unable(format!("cannot free {port}: {who} has bound it without listening"))
+        .hint("nothing was signalled: only servers are ended")
 }
 
 fn parse_signal(text: &str) -> Result<Signal, Failure> {
@@ -179,11 +192,11 @@ fn stop_command(container: &Container) -> Option<String> {
 }
 
 /// Shows the processes and asks; an error if the answer is no or cannot be had.
-fn ask(report: &Report, signal: Signal, out: &Out) -> Result<(), Failure> {
+fn ask(report: &Report, signal: Signal) -> Result<(), Failure> {
     let plan = plan(report, signal);
     for process in &plan.processes {
         let ports: Vec<String> = process.ports.iter().map(u16::to_string).collect();
-        out.note(&format!(
+        Out::ask_about(&format!(
             "{} to {} (PID {}), bound to {}",
             process.signal,
             process.name,
@@ -204,8 +217,9 @@ fn ask(report: &Report, signal: Signal, out: &Out) -> Result<(), Failure> {
 
 fn ask_to_force(ending: &Ending) -> bool {
     let still = ending.targets.iter().filter(|target| target.fate() == Fate::Running).count();
-    Out::confirm(&format!("Still bound. Send KILL to {}?", super::count_processes(still)))
-        == Some(true)
+    still > 0
+        && Out::confirm(&format!("Still bound. Send KILL to {}?", super::count_processes(still)))
+            == Some(true)
 }
 
 fn finish(ending: &Ending, out: &Out) -> Outcome {
@@ -235,8 +249,12 @@ fn finish(ending: &Ending, out: &Out) -> Outcome {
         Failure::unable(format!("cannot free {port}: it was freed, and bound again by {who}"))
             .hint("stop what starts it, then try again")
     } else {
-        Failure::unable(format!("cannot free {port}: still bound by {who}"))
-            .hint("--force sends KILL after the grace time, --grace waits longer")
+        let hint = if kill::owners(std::slice::from_ref(socket)).is_empty() {
+            "sudo may see the owner"
+        } else {
+            "--force sends KILL after the grace time, --grace waits longer"
+        };
+        Failure::unable(format!("cannot free {port}: still bound by {who}")).hint(hint)
     })
 }
 
