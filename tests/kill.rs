@@ -261,3 +261,32 @@ fn an_ancestor_is_never_ended() {
     // All or nothing.
     bystanders.assert_unharmed();
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nobody_is_signalled_where_proc_counts_otherwise() {
+    // A PID namespace without a /proc of its own: a number there is somebody else's here.
+    let may = Command::new("unshare").args(["--pid", "--fork", "true"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return crate::hostile::skipped("needs the right to make namespaces");
+    }
+    let mut server = Fixture::new("tcp 127.0.0.1:0");
+    let port = server.port(0).to_string();
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", MX, "ports", "kill", "--yes", &port]);
+    let output = command.output().expect("unshare runs");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(said(&output).contains("another PID namespace"), "{}", said(&output));
+    assert!(server.is_running());
+}
+
+#[test]
+fn yes_means_no_question_at_all() {
+    let mut deaf = Fixture::new("tcp 127.0.0.1:0\ndeaf");
+    let trace = Trace::new();
+    let mut terminal =
+        ask_to_kill(&trace, &["--yes", "--grace", "50ms", &deaf.port(0).to_string()]);
+    let (screen, code) = terminal.finish();
+    assert!(code == 3 && screen.contains("still bound by"), "{code} {screen}");
+    assert!(deaf.is_running());
+}

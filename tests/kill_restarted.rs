@@ -121,3 +121,25 @@ fn end(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a PID")).expect("a PID");
     kill_process(pid, Signal::KILL).expect("a child of a fixture");
 }
+
+#[test]
+fn a_restart_is_noticed_also_where_a_name_was_asked_for() {
+    let port = free_port();
+    let name = format!("mxr{port}");
+    let instructions =
+        format!("tcp 127.0.0.1:{port}\nname {}", crate::fixture::hex(name.as_bytes()));
+    if !cfg!(target_os = "linux") {
+        return; // Only Linux lets a test rename a process.
+    }
+    let outer = behind_shell("sh -c '\"$@\"; exec \"$@\"' sh \"$@\"; true", &instructions);
+    let [(server, _)] = owners(port)[..] else { panic!("one owner") };
+    let bystanders = Bystanders::around(port).and(outer);
+    let output = kill(&["--yes", &name], &[server]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let error = said(&output);
+    assert!(
+        error.contains(&format!("cannot free {port}: it was freed, and bound again by")),
+        "{error}"
+    );
+    bystanders.assert_unharmed();
+}

@@ -227,3 +227,34 @@ fn close(first: &TcpStream, second: &TcpStream) {
     second.shutdown(Shutdown::Write).expect("open");
     assert_eq!(first.read(&mut [0]).expect("the end"), 0);
 }
+
+#[test]
+fn a_silent_port_is_not_free_to_any_command() {
+    if !lists_silent() {
+        return crate::hostile::skipped("needs Linux 6.8");
+    }
+    let mut fixture = Fixture::new("silent 127.0.0.1:0");
+    let port = fixture.port(0).to_string();
+    let mx = |arguments: &[&str]| {
+        let output = std::process::Command::new(crate::cli::MX).args(arguments).output();
+        let output = output.expect("mx runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = mx(&["ports", "wait", &port, "--free", "--timeout", "50ms"]);
+    assert!(code == Some(1) && said.contains("is bound"), "{code:?} {said}");
+    let (code, said) = mx(&["ports", "kill", &port, "--yes"]);
+    assert!(code == Some(3) && said.contains("has bound it without listening"), "{code:?} {said}");
+    assert!(fixture.is_running());
+    let (code, _) = mx(&["ports", "free", "--range", &format!("{port}-{port}")]);
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn many_free_ports_need_few_descriptors() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" ports free 20000 --count 100", crate::cli::MX])
+        .output()
+        .expect("sh runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 100);
+}

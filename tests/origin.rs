@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ports::Query;
 use serde_json::Value;
 
 use crate::cli::MX;
@@ -226,6 +227,13 @@ fn another_users_owner_is_named_as_a_candidate_by_its_cgroup() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(said(&output).contains("cannot be seen"), "{}", said(&output));
     assert!(server.is_running());
+
+    // A name that only a candidate has is no answer, in either direction.
+    let name = Query::default();
+    let report = ports::list(&Query { selectors: vec![port.parse().expect("a selector")], ..name });
+    let name = report.expect("a list").sockets[0].owners[0].name.clone();
+    let output = as_nobody(&["ports", &name]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
 
     // Two processes of the cgroup: both may be it.
     let other = cgroup.fixture("tcp 127.0.0.1:0");
