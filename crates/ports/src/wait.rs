@@ -23,11 +23,12 @@ pub enum Goal {
 
 /// What keeps a selector from the goal, in a few words; `None` if it is reached.
 ///
-/// A range is up if every port of it is.
+/// A range is up if every port of it is. A server that does not accept is given up after `patience`.
 pub fn missing(
     selector: &Selector,
     protocol: Option<Protocol>,
     goal: Goal,
+    patience: Duration,
 ) -> Result<Option<String>> {
     let query =
         Query { selectors: vec![selector.clone()], protocol, serving: true, ..Query::default() };
@@ -56,7 +57,7 @@ pub fn missing(
         Goal::Free => sockets
             .first()
             .map(|socket| format!("{} {} is bound", socket.protocol.name(), socket.port)),
-        Goal::Up => not_up(selector, &sockets),
+        Goal::Up => not_up(selector, &sockets, patience),
     })
 }
 
@@ -66,7 +67,7 @@ fn serving(selector: &Selector, entries: &[Entry]) -> Vec<Socket> {
     sockets.filter(|socket| selector.matches_socket(socket) == Some(true)).collect()
 }
 
-fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
+fn not_up(selector: &Selector, sockets: &[Socket], patience: Duration) -> Option<String> {
     match selector {
         Selector::Port { ports, .. } => {
             let serves = |port: &u16| sockets.iter().any(|socket| socket.port == *port);
@@ -86,7 +87,7 @@ fn not_up(selector: &Selector, sockets: &[Socket]) -> Option<String> {
         Selector::Process(_) => {}
     }
     let listening = sockets.iter().filter(|socket| socket.state == State::Listen);
-    listening.flat_map(addresses).find_map(refuses)
+    listening.flat_map(addresses).find_map(|address| refuses(address, patience))
 }
 
 /// Where a client on this machine would connect to.
@@ -110,11 +111,13 @@ fn addresses(socket: &Socket) -> Vec<SocketAddr> {
 }
 
 /// Why a connection fails, if it does.
-fn refuses(address: SocketAddr) -> Option<String> {
+fn refuses(address: SocketAddr, patience: Duration) -> Option<String> {
     /// A server on this machine accepts within this time, unless its queue is full.
     const PATIENCE: Duration = Duration::from_millis(250);
 
-    let error = TcpStream::connect_timeout(&address, PATIENCE).err()?;
+    // No time at all is not accepted.
+    let patience = patience.clamp(Duration::from_millis(1), PATIENCE);
+    let error = TcpStream::connect_timeout(&address, patience).err()?;
     // A machine whose loopback lacks this family cannot be asked.
     let no_such_address = [Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::AFNOSUPPORT];
     if no_such_address.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {

@@ -4,6 +4,7 @@
 //! longer than [`LIMIT`]. Nothing is changed, and no network is used: an engine
 //! that `DOCKER_HOST` places elsewhere is not asked.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -42,7 +43,7 @@ pub(crate) fn containers(variable: impl Fn(&str) -> Option<String>) -> Answer {
             Err(failure) => answer.failures.push(failure),
         }
     }
-    while !open.is_empty() && wait(&open, deadline) {
+    while !open.is_empty() && Instant::now() < deadline && wait(&open, deadline) {
         for mut talk in std::mem::take(&mut open) {
             match talk.read() {
                 Ok(None) => open.push(talk),
@@ -62,8 +63,11 @@ pub(crate) fn containers(variable: impl Fn(&str) -> Option<String>) -> Answer {
 impl Answer {
     /// Adds containers. One engine may have two sockets: then it says everything twice.
     fn add(&mut self, containers: Vec<Listed>) {
+        let known = self.containers.iter().enumerate();
+        let known: HashMap<String, usize> =
+            known.map(|(index, container)| (container.id.clone(), index)).collect();
         for container in containers {
-            match self.containers.iter_mut().find(|known| known.id == container.id) {
+            match known.get(&container.id).map(|index| &mut self.containers[*index]) {
                 None => self.containers.push(container),
                 Some(known) => {
                     let new = container.ports.into_iter();

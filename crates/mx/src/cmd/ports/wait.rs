@@ -64,7 +64,8 @@ pub(crate) fn wait(args: &WaitArgs, out: &Out) -> Outcome {
     let mut progress = out.progress();
     let parts = loop {
         let before = Instant::now();
-        let parts = look(&args.selectors, protocol, goal)?;
+        let left = || args.timeout.saturating_sub(start.elapsed());
+        let parts = look(&args.selectors, protocol, goal, left)?;
         let elapsed = start.elapsed();
         let missing: Vec<String> = parts.iter().filter_map(Part::text).collect();
         if missing.is_empty() || elapsed >= args.timeout {
@@ -92,11 +93,12 @@ fn look(
     selectors: &[Selector],
     protocol: Option<Protocol>,
     goal: Goal,
+    left: impl Fn() -> Duration,
 ) -> Result<Vec<Part>, sys::Error> {
     selectors
         .iter()
         .map(|selector| {
-            let missing = wait::missing(selector, protocol, goal)?;
+            let missing = wait::missing(selector, protocol, goal, left())?;
             Ok(Part { selector: selector.to_string(), missing })
         })
         .collect()
