@@ -158,6 +158,8 @@ _mx_live() {
     printf -v entry %q "$entry"
     _mx_offer "$address$entry"
   done <<<"$(command mx __complete "$1" bash 2>/dev/null)"
+  # Behind NAME= the value is typed next, not a space.
+  [[ ${COMPREPLY[*]-} == *= ]] && compopt -o nospace 2>/dev/null
 }
 
 # Sets what follows `path`: its subcommands (short=long for a short name), its
@@ -166,7 +168,7 @@ _mx_table() {
   commands='' options='' arguments=''
   case $path in
     'mx')
-      commands='ports p=ports setup init help'
+      commands='ports p=ports limits l=limits setup init help'
       options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help -V --version'
       ;;
     'mx ports')
@@ -189,6 +191,35 @@ _mx_table() {
     'mx ports watch')
       options='--tcp --udp --all --user=users --all-namespaces --interval=none --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
       arguments='live:ports...'
+      ;;
+    'mx limits')
+      commands='raise run set explain check persist help'
+      options='--pid=none --all --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:limits...'
+      ;;
+    'mx limits raise')
+      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:limit-values...'
+      ;;
+    'mx limits run')
+      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:limit-values... last:commandline'
+      ;;
+    'mx limits set')
+      options='--pid=none --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:limit-values...'
+      ;;
+    'mx limits explain')
+      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='none...'
+      ;;
+    'mx limits check')
+      options='--template --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:profiles'
+      ;;
+    'mx limits persist')
+      options='--dry-run --undo --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='live:limit-values...'
       ;;
     'mx setup')
       options='--dry-run --uninstall --json --table --plain -q --quiet --color=words:auto,always,never -h --help'

@@ -22,6 +22,10 @@ function __mx_at -a kind wanted first last
                 test $position = 0
                 and set path 'mx ports'
                 or set position (math $position + 1)
+            case 'mx limits' 'mx l'
+                test $position = 0
+                and set path 'mx limits'
+                or set position (math $position + 1)
             case 'mx setup'
                 test $position = 0
                 and set path 'mx setup'
@@ -61,6 +65,46 @@ function __mx_at -a kind wanted first last
             case 'mx ports free --count' 'mx ports free --range' 'mx ports free --color'
                 set skip yes
             case 'mx ports watch --user' 'mx ports watch --interval' 'mx ports watch --color'
+                set skip yes
+            case 'mx limits raise'
+                test $position = 0
+                and set path 'mx limits raise'
+                or set position (math $position + 1)
+            case 'mx limits run'
+                test $position = 0
+                and set path 'mx limits run'
+                or set position (math $position + 1)
+            case 'mx limits set'
+                test $position = 0
+                and set path 'mx limits set'
+                or set position (math $position + 1)
+            case 'mx limits explain'
+                test $position = 0
+                and set path 'mx limits explain'
+                or set position (math $position + 1)
+            case 'mx limits check'
+                test $position = 0
+                and set path 'mx limits check'
+                or set position (math $position + 1)
+            case 'mx limits persist'
+                test $position = 0
+                and set path 'mx limits persist'
+                or set position (math $position + 1)
+            case 'mx limits help'
+                set helping yes
+            case 'mx limits --pid' 'mx limits --color'
+                set skip yes
+            case 'mx limits raise --color'
+                set skip yes
+            case 'mx limits run --color'
+                set skip yes
+            case 'mx limits set --pid' 'mx limits set --color'
+                set skip yes
+            case 'mx limits explain --color'
+                set skip yes
+            case 'mx limits check --color'
+                set skip yes
+            case 'mx limits persist --color'
                 set skip yes
             case 'mx setup --color'
                 set skip yes
@@ -107,6 +151,7 @@ end
 
 complete -c mx -f
 complete -c mx -n '__mx_at command "mx"' -a ports -d 'Show what is bound to a port, and by whom'
+complete -c mx -n '__mx_at command "mx"' -a limits -d 'Show what limits a process, and how near it is'
 complete -c mx -n '__mx_at command "mx"' -a setup -d 'Install the shell integration, or remove it'
 complete -c mx -n '__mx_at command "mx"' -a init -d 'Print the integration for a shell'
 complete -c mx -n '__mx_at command "mx"' -a help -d 'Print this message or the help of the given subcommand(s)'
@@ -182,6 +227,68 @@ complete -c mx -n '__mx_at option "mx ports watch"' -s q -l quiet -d 'Print noth
 complete -c mx -n '__mx_at option "mx ports watch"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
 complete -c mx -n '__mx_at option "mx ports watch"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at argument "mx ports watch" 0 9999' -k -a '(__mx_live ports)'
+complete -c mx -n '__mx_at command "mx limits"' -a raise -d 'Raise limits of this shell'
+complete -c mx -n '__mx_at command "mx limits"' -a run -d 'Run a command with other limits'
+complete -c mx -n '__mx_at command "mx limits"' -a set -d 'Change the limits of a running process'
+complete -c mx -n '__mx_at command "mx limits"' -a explain -d 'Find the limit behind an error message'
+complete -c mx -n '__mx_at command "mx limits"' -a check -d 'Check whether there is enough for a kind of work'
+complete -c mx -n '__mx_at command "mx limits"' -a persist -d 'Raise limits in every new shell'
+complete -c mx -n '__mx_at command "mx limits"' -a help -d 'Print this message or the help of the given subcommand(s)'
+complete -c mx -n '__mx_at option "mx limits"' -l pid -x -d 'The limits of this process, and what it uses'
+complete -c mx -n '__mx_at option "mx limits"' -l all -d 'Every limit'
+complete -c mx -n '__mx_at option "mx limits"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits" 0 9999' -k -a '(__mx_live limits)'
+complete -c mx -n '__mx_at option "mx limits raise"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits raise"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits raise"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits raise"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits raise"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits raise"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits raise" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at option "mx limits run"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits run"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits run"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits run"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits run"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits run"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits run" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at last "mx limits run"' -k -a '(__mx_command_line)'
+complete -c mx -n '__mx_at option "mx limits set"' -l pid -x -d 'The process'
+complete -c mx -n '__mx_at option "mx limits set"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits set"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits set"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits set"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits set"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits set"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits set" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at option "mx limits explain"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits explain"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits explain"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits explain"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits explain"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits explain"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at option "mx limits check"' -l template -d 'Print the file of the built-in profiles, to begin your own with'
+complete -c mx -n '__mx_at option "mx limits check"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits check"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits check"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits check"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits check"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits check"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits check" 0 0' -k -a '(__mx_live profiles)'
+complete -c mx -n '__mx_at option "mx limits persist"' -l dry-run -d 'Print what would change, and change nothing'
+complete -c mx -n '__mx_at option "mx limits persist"' -l undo -d 'Remove what is kept'
+complete -c mx -n '__mx_at option "mx limits persist"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx limits persist"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx limits persist"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx limits persist"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx limits persist"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx limits persist"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx limits persist" 0 9999' -k -a '(__mx_live limit-values)'
 complete -c mx -n '__mx_at option "mx setup"' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx setup"' -l uninstall -d 'Remove the integration'
 complete -c mx -n '__mx_at option "mx setup"' -l json -d 'Print one JSON document'

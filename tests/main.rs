@@ -13,10 +13,13 @@ mod kill;
 #[cfg(target_os = "linux")]
 mod kill_hostile;
 mod kill_restarted;
+mod limits;
 mod live;
 #[cfg(target_os = "linux")]
 mod namespace;
 mod origin;
+mod persist;
+mod raise;
 mod setup;
 mod signals;
 mod terminal;

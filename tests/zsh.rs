@@ -112,11 +112,29 @@ fn tab_completes_commands_ports_and_options() {
 fn tab_lists_subcommands_and_never_a_hidden_one() {
     let mut terminal = zsh(&home(LOADED[0]));
     terminal.type_text("mx \t");
-    let screen = terminal.wait_for_text("<command>");
-    for command in ["ports", "setup", "init"] {
-        assert!(screen.lines().any(|line| line.starts_with(command)), "{screen}");
-    }
+    let screen = terminal.wait_for("every command", |text| {
+        let listed = |command: &&str| text.lines().any(|line| line.starts_with(command));
+        text.contains("<command>") && ["ports", "setup", "init", "help"].iter().all(listed)
+    });
     assert!(!screen.contains("__complete"), "{screen}");
+}
+
+#[test]
+fn tab_completes_limits_their_values_and_profiles() {
+    let mut terminal = zsh(&home(LOADED[0]));
+    terminal.type_text("mx limits no\t");
+    terminal.wait_for_text("> mx limits nofile");
+    terminal.type_text("\x15mx limits raise nof\t");
+    terminal.wait_for_text("> mx limits raise nofile=");
+    terminal.type_text("\x15");
+    // Behind the name comes the value, without a space.
+    terminal.type_text("mx limits run nof\t300 cor\t0 -- echo run\r");
+    let screen = terminal.wait_for_text("\nrun");
+    assert!(screen.contains("mx limits run nofile=300 core=0 -- echo run"), "{screen}");
+    terminal.type_text("mx limits run core=0 -- zcomp\t");
+    terminal.wait_for_text("mx limits run core=0 -- zcompile");
+    terminal.type_text("\x15mx limits check wat\t");
+    terminal.wait_for_text("> mx limits check watch");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 /*
- * Compares Apple's headers with what crates/ports/src/darwin.rs and macos.rs
- * take for granted. It is compiled by tests/macos/check and never run: a number
- * that is wrong does not compile.
+ * Compares Apple's headers with what crates/ports/src/darwin.rs and the files
+ * macos.rs of crates/ports and crates/limits take for granted. It is compiled
+ * by tests/macos/check and never run: a number that is wrong does not compile.
  *
  * The Rust code decodes bytes at fixed offsets, since the crate libc has only
  * some of these structures. When a number changes there, change it here.
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/errno.h>
 #include <sys/proc_info.h>
+#include <sys/resource.h>
 #include <sys/sysctl.h>
 
 #define IS(expression, number) _Static_assert((expression) == (number), #expression)
@@ -95,6 +96,7 @@ FIELD(struct proc_vnodepathinfo, pvi_cdir.vip_path, 152, 1024);
 
 /* What macos.rs asks for, whether the number is its own or the crate libc's. */
 IS(PROC_ALL_PIDS, 1);
+IS(PROC_RUID_ONLY, 5);
 IS(PROC_PIDLISTFDS, 1);
 IS(PROC_PIDTBSDINFO, 3);
 IS(PROC_PIDVNODEPATHINFO, 9);
@@ -117,3 +119,7 @@ int proc_pidpath(int, void *, uint32_t);
 int sysctl(int *, unsigned int, void *, size_t *, void *, size_t);
 int sysctlbyname(const char *, void *, size_t *, void *, size_t);
 char *if_indextoname(unsigned int, char *);
+
+/* crates/limits/src/macos.rs knows nine limits, two of which are one number. */
+IS(RLIM_NLIMITS, 9);
+IS(RLIMIT_AS, RLIMIT_RSS);

@@ -17,6 +17,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Could not do it, or could not tell.
     Unable = 3,
+    /// The command to be run is there, but it cannot be run.
+    CannotExecute = 126,
+    /// The command to be run was not found.
+    CommandNotFound = 127,
 }
 
 impl Exit {
@@ -90,6 +94,8 @@ pub(crate) fn usage(error: &clap::Error) -> Outcome {
 
 /// clap's error in the words of this program.
 fn from_clap(error: &clap::Error) -> Failure {
+    const BEHIND_DASHES: &str = "a word that is no option and begins with - stands behind --";
+
     let text = error.to_string();
     let reason = text.lines().next().unwrap_or(&text);
     let reason = reason.strip_prefix("error: ").unwrap_or(reason).trim_end_matches(':');
@@ -104,12 +110,14 @@ fn from_clap(error: &clap::Error) -> Failure {
         .or_else(|| list(ContextKind::SuggestedValue))
         .and_then(|names| names.rsplit(", ").next().map(|name| format!("did you mean {name}?")));
     let accepted = list(ContextKind::ValidValue).map(|values| format!("accepted: {values}"));
+    // clap has a tip about `--` for what might be a value.
+    let value = error.get(ContextKind::Suggested).map(|_| BEHIND_DASHES.to_owned());
     let missing = list(ContextKind::InvalidArg)
         .filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)
         .map(|names| format!(" {names}"))
         .unwrap_or_default();
     Failure::usage(
         format!("cannot understand the call: {reason}{missing}"),
-        nearest.or(accepted).unwrap_or_else(|| "mx --help lists the commands".to_owned()),
+        nearest.or(accepted).or(value).unwrap_or_else(|| "mx --help lists the commands".to_owned()),
     )
 }

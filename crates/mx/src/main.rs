@@ -11,13 +11,13 @@
 
 mod attributes;
 mod cmd;
-#[expect(dead_code, reason = "the command that changes limits is not written yet")]
 mod directives;
 mod exit;
 #[cfg(test)]
 mod generate;
 mod integration;
 mod keys;
+mod manual;
 mod out;
 mod screen;
 mod shell;
@@ -25,6 +25,7 @@ mod startup_file;
 mod table;
 mod values;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,6 +43,13 @@ use crate::out::{Out, OutputArgs};
 /// it or could not tell.
 #[derive(Parser)]
 #[command(name = "mx", version, arg_required_else_help = true, args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx ports 8080               who holds port 8080
+  mx ports kill 8080          end it
+  mx ports --json             everything that is bound, as JSON
+  mx setup                    completion in new shells
+  mx help ports kill          all about a command")]
 struct Mx {
     #[command(flatten)]
     output: OutputArgs,
@@ -50,7 +58,7 @@ struct Mx {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Mx::try_parse() {
+    let outcome = match Mx::try_parse_from(cmd::spell_out(env::args_os())) {
         Ok(Mx { output, command }) => Out::new(&output).and_then(|out| {
             let outcome = command.run(&out);
             cmd::refresh(&out);

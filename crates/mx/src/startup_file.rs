@@ -19,13 +19,20 @@ const BEGIN_AFTER_OPEN_LINE: &str = "# >>> mx (added a newline before) >>>";
 /// The block was put into a file that did not exist.
 const BEGIN_NEW_FILE: &str = "# >>> mx (made this file) >>>";
 const END: &str = "# <<< mx <<<";
+/// Begins the limits that are kept in the block; the block's end is theirs.
+const LIMITS: &str = "# Limits, kept by `mx limits persist`; --undo removes them.";
 
 /// The file's text with `body` in the block: replaced in place, else added at the end.
+/// Limits that are kept in the block stay there.
 pub(crate) fn with_block(original: Option<&[u8]>, body: &str) -> Result<Vec<u8>, Failure> {
     let text = original.unwrap_or_default();
     let block = |begin: &str| format!("{begin}\n{body}{END}\n").into_bytes();
     if let Some(found) = find(text)? {
-        return Ok([&text[..found.start], &block(found.begin), &text[found.end..]].concat());
+        let (_, limits) = split_limits(&text[found.start..found.end]);
+        let begin = format!("{}\n{body}", found.begin).into_bytes();
+        let end = format!("{END}\n").into_bytes();
+        let parts = [&text[..found.start], &begin, limits, &end, &text[found.end..]];
+        return Ok(parts.concat());
     }
     let (newline, begin) = match original {
         None => ("", BEGIN_NEW_FILE),
@@ -91,6 +98,33 @@ pub(crate) fn remove(path: &Path, old: Option<&[u8]>) -> Result<(), Failure> {
 
 pub(crate) fn failure(doing: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::unable(format!("cannot {doing} {}: {error}", path.display()))
+}
+
+/// The file's text with these lines as the limits that the block keeps, or
+/// without any. `None` if there is no block.
+pub(crate) fn with_limits(text: &[u8], lines: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(found) = find(text)? else { return Ok(None) };
+    let (before, limits) = split_limits(&text[found.start..found.end]);
+    let kept = lines.map(|lines| format!("{LIMITS}\n{lines}")).unwrap_or_default();
+    let start = found.start + before.len();
+    let rest = &text[start + limits.len()..];
+    Ok(Some([&text[..start], kept.as_bytes(), rest].concat()))
+}
+
+/// What stands in a block before the limits that it keeps, and those with their first line.
+fn split_limits(block: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    let mut start = None;
+    for line in block.split_inclusive(|&byte| byte == b'\n') {
+        match line.trim_ascii_end() {
+            line if line == LIMITS.as_bytes() => start = Some(at),
+            line if line == END.as_bytes() => break,
+            _ => {}
+        }
+        at += line.len();
+    }
+    let start = start.unwrap_or(at);
+    (&block[..start], &block[start..at])
 }
 
 struct Block {
@@ -228,6 +262,31 @@ mod tests {
             let rest = without_block(&replaced).expect("one block").expect("more than the block");
             assert!(rest.ends_with(b"mine\n") && !rest.windows(3).any(|word| word == b"mx "));
         }
+    }
+
+    #[test]
+    fn limits_in_the_block_are_replaced_kept_and_removed() {
+        for original in [None, Some(&b"a"[..]), Some(b"a\n")] {
+            let with = added(original);
+            let limits =
+                |text: &[u8], lines| with_limits(text, lines).expect("one block").expect("a block");
+            let one = limits(&with, Some("ulimit -Sn 1\n"));
+            assert!(one.ends_with(
+                b"source x\n# Limits, kept by `mx limits persist`; --undo removes \
+                them.\nulimit -Sn 1\n# <<< mx <<<\n"
+            ));
+            let two = limits(&one, Some("ulimit -Sn 2\nulimit -Sc 2\n"));
+            assert!(two.ends_with(b"ulimit -Sn 2\nulimit -Sc 2\n# <<< mx <<<\n"));
+            assert!(!two.windows(6).any(|word| word == b"-Sn 1\n"));
+            // The integration is set up again, and the other way round.
+            assert_eq!(with_block(Some(&two), "source x\n").expect("one block"), two);
+            let again = with_block(Some(&two), "source y\n").expect("one block");
+            assert!(again.ends_with(b"ulimit -Sc 2\n# <<< mx <<<\n"));
+            assert_eq!(limits(&two, None), with);
+            assert_eq!(limits(&with, None), with);
+            assert_eq!(without_block(&two).expect("one block"), original.map(<[u8]>::to_vec));
+        }
+        assert_eq!(with_limits(b"no block\n", Some("x\n")).expect("no block"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ports::{Selector, Served};
 use sys::signal::{self, Signal};
 
+use super::limits;
 use crate::exit::{Exit, Outcome};
 use crate::out::{self, Out};
 use crate::shell::Shell;
@@ -27,13 +28,16 @@ pub(crate) struct CompleteArgs {
 enum Noun {
     Ports,
     Signals,
+    Limits,
+    LimitValues,
+    Profiles,
 }
 
 /// A word that can stand on the command line.
-struct Candidate {
-    group: &'static str,
-    word: String,
-    description: String,
+pub(super) struct Candidate {
+    pub(super) group: &'static str,
+    pub(super) word: String,
+    pub(super) description: String,
 }
 
 /// Prints a line for each value, in the form that the shell's completion takes.
@@ -41,6 +45,9 @@ pub(crate) fn complete(args: &CompleteArgs, out: &Out) -> Outcome {
     let candidates = match args.noun {
         Noun::Ports => ports_candidates(&ports::served(Instant::now() + args.within)?),
         Noun::Signals => signals(),
+        Noun::Limits => limits::limit_names(),
+        Noun::LimitValues => limits::limit_values(),
+        Noun::Profiles => limits::profile_names(),
     };
     let lines: String = candidates.iter().map(|candidate| candidate.line(args.shell)).collect();
     out.text(&lines)?;

@@ -12,14 +12,14 @@ use crate::shell::Shell;
 
 /// Print the integration for a shell
 ///
-/// Prints one self-contained script for a start-up file:
-///
-///     eval "$(mx init zsh)"      # or bash
-///     mx init fish | source
-///
-/// `mx setup` does it without starting a program with each shell.
+/// Prints one self-contained script for a start-up file. `mx setup` does it
+/// without starting a program with each shell.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "\
+Examples:
+  eval \"$(mx init zsh)\"       in .zshrc
+  eval \"$(mx init bash)\"      in .bashrc
+  mx init fish | source        in config.fish")]
 pub(crate) struct InitArgs {
     /// The shell
     shell: Shell,

@@ -2,6 +2,7 @@
 
 mod complete;
 mod init;
+mod limits;
 mod ports;
 mod setup;
 
@@ -14,16 +15,21 @@ use crate::out::Out;
 pub(crate) enum Command {
     #[command(visible_alias = "p")]
     Ports(ports::PortsArgs),
+    #[command(visible_alias = "l")]
+    Limits(limits::LimitsArgs),
     Setup(setup::SetupArgs),
     Init(init::InitArgs),
     #[command(name = "__complete", hide = true)]
     Complete(complete::CompleteArgs),
 }
 
+pub(crate) use limits::spell_out;
+
 impl Command {
     pub(crate) fn run(self, out: &Out) -> Outcome {
         match self {
             Self::Ports(args) => ports::ports(args, out),
+            Self::Limits(args) => limits::limits(args, out),
             Self::Setup(args) => setup::setup(&args, out),
             Self::Init(args) => init::init(&args, out),
             Self::Complete(args) => complete::complete(&args, out),
@@ -38,4 +44,11 @@ pub(crate) use setup::refresh;
 /// Arguments whose values only the running system knows: the id of the
 /// argument, and what `mx __complete` calls the values.
 #[cfg(test)]
-pub(crate) const LIVE_VALUES: &[(&str, &str)] = &[("selectors", "ports"), ("signal", "signals")];
+pub(crate) const LIVE_VALUES: &[(&str, &str)] = &[
+    ("selectors", "ports"),
+    ("signal", "signals"),
+    ("limits", "limits"),
+    ("wishes", "limit-values"),
+    ("changes", "limit-values"),
+    ("profile", "profiles"),
+];

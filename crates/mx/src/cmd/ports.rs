@@ -36,6 +36,13 @@ use crate::out::Out;
 /// be told.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx ports                    everything that is bound
+  mx ports 8080               who holds port 8080
+  mx ports 3000-3010 nginx    a range, and a process by its name
+  mx ports http://localhost:3000/x
+  mx ports --udp --json | jq '.sockets[].port'")]
 pub(crate) struct PortsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,

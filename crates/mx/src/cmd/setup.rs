@@ -32,11 +32,18 @@ use crate::table::{Align, Cell, Column, Table};
 /// fish: writes functions/mx.fish and completions/mx.fish below
 /// $XDG_CONFIG_HOME/fish (~/.config/fish), where fish finds them by itself.
 ///
+/// Manual pages go to $XDG_DATA_HOME/man/man1 (~/.local/share/man/man1).
+///
 /// Doing it again changes nothing. --uninstall removes all of it and leaves the
 /// start-up files as they were before. After an upgrade of mx, the first call
 /// through the function `mx` brings its files up to date.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx setup                       for the shell of $SHELL
+  mx setup bash --dry-run        shows what would change
+  mx setup zsh --uninstall       removes it")]
 pub(crate) struct SetupArgs {
     /// The shell; that of $SHELL if none is given
     shell: Option<Shell>,
@@ -117,6 +124,9 @@ struct Change {
     path: PathBuf,
     /// The lines that an edit adds.
     lines: Option<String>,
+    /// One of many files that a table shows as one.
+    #[serde(skip)]
+    manual_page: bool,
     /// What the file holds now; `None` if it does not exist.
     #[serde(skip)]
     old: Option<Vec<u8>>,
@@ -143,35 +153,61 @@ fn table(changes: &[Change]) -> Table {
             Action::Cut => "cut",
             Action::Remove => "remove",
         };
+        let pages = change.path.with_file_name("mx*.1");
+        let path = if change.manual_page { &pages } else { &change.path };
         vec![
             Cell::new(action),
-            Cell::new(change.path.to_string_lossy()),
+            Cell::new(path.to_string_lossy()),
             Cell::new(change.lines.as_deref().unwrap_or_default()),
         ]
     };
+    let shown = |(index, change): &(usize, &Change)| {
+        *index == 0 || !(change.manual_page && changes[index - 1].manual_page)
+    };
     Table {
         columns: vec![column("CHANGE"), column("FILE"), column("LINES")],
-        rows: changes.iter().map(row).collect(),
+        rows: changes.iter().enumerate().filter(shown).map(|(_, change)| row(change)).collect(),
     }
 }
 
 impl Change {
     fn write(path: PathBuf, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
-        Self { action: Action::Write, path, lines: None, old, text: Some(text) }
+        Self { action: Action::Write, path, lines: None, manual_page: false, old, text: Some(text) }
     }
 
     fn add(path: &Path, lines: String, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
         let path = path.to_path_buf();
-        Self { action: Action::Add, path, lines: Some(lines), old, text: Some(text) }
+        Self {
+            action: Action::Add,
+            path,
+            lines: Some(lines),
+            manual_page: false,
+            old,
+            text: Some(text),
+        }
     }
 
     fn cut(path: &Path, old: Vec<u8>, text: Option<Vec<u8>>) -> Self {
         let action = if text.is_some() { Action::Cut } else { Action::Remove };
-        Self { action, path: path.to_path_buf(), lines: None, old: Some(old), text }
+        Self {
+            action,
+            path: path.to_path_buf(),
+            lines: None,
+            manual_page: false,
+            old: Some(old),
+            text,
+        }
     }
 
     fn remove(path: PathBuf, old: Vec<u8>) -> Self {
-        Self { action: Action::Remove, path, lines: None, old: Some(old), text: None }
+        Self {
+            action: Action::Remove,
+            path,
+            lines: None,
+            manual_page: false,
+            old: Some(old),
+            text: None,
+        }
     }
 
     fn apply(&self) -> Result<(), Failure> {

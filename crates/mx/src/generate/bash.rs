@@ -165,6 +165,8 @@ _mx_live() {
     printf -v entry %q "$entry"
     _mx_offer "$address$entry"
   done <<<"$(command mx __complete "$1" bash 2>/dev/null)"
+  # Behind NAME= the value is typed next, not a space.
+  [[ ${COMPREPLY[*]-} == *= ]] && compopt -o nospace 2>/dev/null
 }
 
 # Sets what follows `path`: its subcommands (short=long for a short name), its

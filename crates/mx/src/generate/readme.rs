@@ -25,7 +25,8 @@ fn command_rows(command: &Command, parent: &str, table: &mut String) {
             let name = arg.get_value_names().map_or("", |names| names[0].as_str());
             let dots = if is_repeated(arg) { "…" } else { "" };
             if arg.is_required_set() {
-                format!(" {name}{dots}")
+                let dashes = if arg.is_last_set() { " --" } else { "" };
+                format!("{dashes} {name}{dots}")
             } else {
                 format!(" [{name}{dots}]")
             }

@@ -21,7 +21,7 @@ fn sample() -> Command {
         .arg(Arg::new("from").value_hint(ValueHint::FilePath))
         .arg(Arg::new("to").value_parser(["left", "right"]));
     let run =
-        Command::new("run").arg(Arg::new("limits").num_args(1..).value_hint(ValueHint::Other)).arg(
+        Command::new("run").arg(Arg::new("names").num_args(1..).value_hint(ValueHint::Other)).arg(
             Arg::new("command")
                 .num_args(1..)
                 .last(true)

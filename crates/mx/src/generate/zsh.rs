@@ -24,7 +24,7 @@ _mx_live() {
     _mx[noun]=$1 _mx[at]=$SECONDS
     _mx[lines]="$(_call_program $1 command mx __complete $1 2>/dev/null)"
   fi
-  local -a tags values lines=("${(@f)_mx[lines]}")
+  local -a tags values suffix lines=("${(@f)_mx[lines]}")
   for line in $lines; do
     [[ -n $line ]] && tags+=("${line%%$'\t'*}")
   done
@@ -37,7 +37,10 @@ _mx_live() {
     for tag in $tags; do
       _requested $tag || continue
       values=("${(@)${(@M)lines:#$tag$'\t'*}#*$'\t'}")
-      _describe -V -t $tag ${tag//_/ } values && ret=0
+      # Behind NAME= the value is typed next, not a space.
+      suffix=()
+      [[ ${values[1]%%:*} == *= ]] && suffix=(-S '')
+      _describe -V -t $tag ${tag//_/ } values "${suffix[@]}" && ret=0
     done
     (( ret )) || break
   done

@@ -17,11 +17,14 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 /// leaves out ports of well-known services, ports that browsers refuse to open,
 /// and those that the system gives to clients.
 ///
-///     PORT=$(mx ports free 3000) && npm start
-///
 /// Exit codes: 0 found, 1 there are none or too few, 2 wrong usage.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx ports free                  any port
+  PORT=$(mx ports free 3000) && npm start
+  mx ports free --range 8000-8099 --count 2")]
 pub(crate) struct FreeArgs {
     /// The first port to try
     #[arg(value_parser = port)]

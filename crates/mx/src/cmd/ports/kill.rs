@@ -29,6 +29,11 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// done or something bound the port again.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx ports kill 3000             shows what serves it, and asks
+  mx ports kill 3000 --dry-run   shows it, and does nothing
+  mx ports kill -y 3000-3010 --grace 2s --force")]
 pub(crate) struct KillArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]

@@ -16,12 +16,15 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// A port is up if a connection to it succeeds, on IPv4 and IPv6 as the server
 /// is bound; a UDP port, if it is bound. Of a range every port must be up.
 ///
-///     npm start & mx ports wait 3000 && open http://localhost:3000
-///
 /// Exit codes: 0 all are up (or free), 1 not in time, 2 wrong usage, 3 it
 /// cannot be told.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  npm start & mx ports wait 3000 && open http://localhost:3000
+  mx ports wait 5432 6379 --timeout 2m
+  mx ports wait --free 8080      until nothing is bound to it")]
 pub(crate) struct WaitArgs {
     /// Ports, ranges, addresses, URLs or process names
     #[arg(value_name = "SELECTOR", value_parser = super::selector, required = true)]

@@ -31,6 +31,11 @@ use crate::table::{Align, Cell, Column, Table};
 /// cannot be listed.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx ports watch                 on a terminal, a screen that stays current
+  mx ports watch 3000-3010       only these ports
+  mx ports watch --json | jq .   each change as a line of JSON")]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     query: super::QueryArgs,

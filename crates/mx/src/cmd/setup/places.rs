@@ -4,15 +4,27 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::{CommandFactory, ValueEnum};
+
 use super::Change;
 use super::loading;
+use crate::Mx;
 use crate::exit::Failure;
 use crate::integration;
+use crate::manual;
 use crate::shell::Shell;
 use crate::startup_file;
 
-/// The first line of files that lie among files of the user.
-const OWN: &str = "# Written by `mx setup`, which also removes it.\n";
+/// In the first line of files that lie among files of the user.
+const OWN: &str = "Written by mx setup, which also removes it.\n";
+
+/// A file of the integration.
+struct Target {
+    path: PathBuf,
+    text: Vec<u8>,
+    /// The user may have a file of this name; that of `mx setup` has [`OWN`] in its first line.
+    shared: bool,
+}
 
 /// Where the integration goes.
 pub(super) struct Places {
@@ -20,6 +32,8 @@ pub(super) struct Places {
     home: PathBuf,
     /// Where its files go.
     directory: PathBuf,
+    /// Where the manual pages go, which belong to no shell.
+    manual: PathBuf,
     /// The start-up files that load it.
     startup: Vec<PathBuf>,
     /// Every start-up file that may load it from before.
@@ -45,7 +59,8 @@ impl Places {
             }
             Shell::Fish => (config().join("fish"), Vec::new(), Vec::new()),
         };
-        Ok(Self { shell, home, directory, startup, former })
+        let manual = data().join("man/man1");
+        Ok(Self { shell, home, directory, manual, startup, former })
     }
 
     /// Keeps other runs from changing the same files, until it is dropped.
@@ -85,9 +100,15 @@ impl Places {
                 changes.push(Change::cut(path, old, new));
             }
         }
-        for (path, _) in self.files() {
-            match startup_file::read(&path)? {
-                Some(old) if self.is_own(&old) => changes.push(Change::remove(path, old)),
+        let keeps_manual = self.is_installed_for_another_shell();
+        let targets = self
+            .targets()
+            .filter(|target| !(keeps_manual && target.path.starts_with(&self.manual)));
+        for target in targets {
+            match startup_file::read(&target.path)? {
+                Some(old) if target.is_own(&old) => {
+                    changes.push(self.marked(Change::remove(target.path, old)));
+                }
                 _ => {}
             }
         }
@@ -107,6 +128,11 @@ impl Places {
 
     /// Removes the directories that installing made, unless something else is in them.
     pub(super) fn remove_empty_directories(&self, removed: &[Change]) {
+        if removed.iter().any(|change| change.manual_page) {
+            // A directory that is not empty is not ours to empty, here and below.
+            let _ = fs::remove_dir(&self.manual);
+            let _ = self.manual.parent().map(fs::remove_dir);
+        }
         if self.is_shared() {
             return;
         }
@@ -114,7 +140,6 @@ impl Places {
         for change in removed {
             let Some(directory) = self.directory_of(&change.path) else { continue };
             for name in names {
-                // A directory that is not empty is not ours to empty.
                 let _ = fs::remove_dir(match name {
                     ".." => directory.parent().unwrap_or(directory).to_path_buf(),
                     name => directory.join(name),
@@ -123,37 +148,57 @@ impl Places {
         }
     }
 
+    fn marked(&self, change: Change) -> Change {
+        Change { manual_page: change.path.starts_with(&self.manual), ..change }
+    }
+
     /// The integration's directory to which a file belongs.
     fn directory_of<'a>(&self, path: &'a Path) -> Option<&'a Path> {
         let own = Path::new("mx").join(self.shell.name());
         path.ancestors().find(|directory| directory.ends_with(&own))
     }
 
-    fn files(&self) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
-        let own = if self.is_shared() { OWN } else { "" };
-        integration::files(self.shell).iter().map(move |file| {
-            let text = format!("{own}{}", integration::installed(self.shell, file));
-            (self.directory.join(file.path), text.into_bytes())
-        })
+    fn targets(&self) -> impl Iterator<Item = Target> {
+        let shared = self.is_shared();
+        let scripts = integration::files(self.shell).iter().map(move |file| {
+            let mark = if shared { format!("# {OWN}") } else { String::new() };
+            let text = format!("{mark}{}", integration::installed(self.shell, file));
+            Target { path: self.directory.join(file.path), text: text.into_bytes(), shared }
+        });
+        let pages = manual::pages(Mx::command()).into_iter().map(|(name, text)| {
+            let text = format!(".\\\" {OWN}{text}");
+            Target { path: self.manual.join(name), text: text.into_bytes(), shared: true }
+        });
+        scripts.chain(pages)
     }
 
     /// The files that are not what they should be.
     fn outdated_files(&self) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
-        for (path, text) in self.files() {
-            let old = startup_file::read(&path)?;
-            if old.as_ref().is_some_and(|old| !self.is_own(old)) {
+        for target in self.targets() {
+            let old = startup_file::read(&target.path)?;
+            if old.as_ref().is_some_and(|old| !target.is_own(old)) {
                 return Err(Failure::unable(format!(
                     "cannot write {}: it is there already, and `mx setup` did not write it",
-                    path.display()
+                    target.path.display()
                 ))
                 .hint("move it away, then try again"));
             }
-            if old.as_deref() != Some(text.as_slice()) {
-                changes.push(Change::write(path, old, text));
+            if old.as_deref() != Some(target.text.as_slice()) {
+                changes.push(self.marked(Change::write(target.path, old, target.text)));
             }
         }
         Ok(changes)
+    }
+
+    fn is_installed_for_another_shell(&self) -> bool {
+        let mut others = Shell::value_variants().iter().filter(|shell| **shell != self.shell);
+        others.any(|shell| {
+            Self::find(*shell).is_ok_and(|places| {
+                let first = places.directory.join(integration::files(*shell)[0].path);
+                startup_file::read(&first).is_ok_and(|text| text.is_some())
+            })
+        })
     }
 
     /// Removes what was installed where $XDG_DATA_HOME pointed before. The
@@ -193,8 +238,11 @@ impl Places {
     fn is_shared(&self) -> bool {
         matches!(self.shell, Shell::Fish)
     }
+}
 
+impl Target {
     fn is_own(&self, text: &[u8]) -> bool {
-        !self.is_shared() || text.starts_with(OWN.as_bytes())
+        let first = text.split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default();
+        !self.shared || first.ends_with(OWN.as_bytes())
     }
 }

@@ -1,0 +1,101 @@
+//! `mx limits`: what limits a process, and how near it is.
+
+mod check;
+mod explain;
+mod letters;
+mod persist;
+mod profiles;
+mod raise;
+mod run;
+mod set;
+mod show;
+mod ulimit;
+mod words;
+
+use clap::Subcommand;
+use limits::{Name, NameError, Query};
+
+pub(crate) use self::letters::spell_out;
+pub(super) use self::words::{limit_names, limit_values, profile_names};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::out::Out;
+
+/// Show what limits a process, and how near it is
+///
+/// SOFT is what is in force, HARD how far a process may raise it by itself,
+/// CEILING what stops it all the same and SOURCE the name of that. USED is what
+/// the shell uses, or the process of --pid; STATE is near from four fifths on.
+/// Below follow limits of the kernel and of the cgroup, which several processes
+/// share.
+///
+/// The limits are those that mx was started with, which a shell hands to
+/// every command. How many processes a user has is counted only for nproc and
+/// --all; else there is an upper bound.
+///
+/// NAME is one of setrlimit(2) (nofile), the letter that ulimit has for it
+/// (-n; not -q, which is --quiet), or a name of the kernel (fs.file-max).
+///
+/// Exit codes: 0 shown, 1 there is no such limit here, 2 wrong usage, 3 it
+/// cannot be told.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx limits                       what matters here
+  mx limits nofile fs.file-max    a limit, and one of the kernel
+  mx limits --pid 4242 --all      every limit of a process")]
+pub(crate) struct LimitsArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Limits; those that matter if none is given
+    #[arg(id = "limits", value_name = "NAME", value_parser = name)]
+    names: Vec<Name>,
+    /// The limits of this process, and what it uses
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+    /// Every limit
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Raise(raise::RaiseArgs),
+    Run(run::RunArgs),
+    Set(set::SetArgs),
+    Explain(explain::ExplainArgs),
+    Check(check::CheckArgs),
+    Persist(persist::PersistArgs),
+}
+
+pub(crate) fn limits(args: LimitsArgs, out: &Out) -> Outcome {
+    match args.verb {
+        Some(Verb::Raise(args)) => raise::raise(args, out),
+        Some(Verb::Run(args)) => run::run(args),
+        Some(Verb::Set(args)) => set::set(args, out),
+        Some(Verb::Explain(args)) => explain::explain(&args, out),
+        Some(Verb::Check(args)) => check::check(&args, out),
+        Some(Verb::Persist(args)) => persist::persist(args, out),
+        None => list(args, out),
+    }
+}
+
+fn list(args: LimitsArgs, out: &Out) -> Outcome {
+    let report = limits::list(&Query { names: args.names, pid: args.pid, all: args.all })?;
+    out.document("mx.limits/1", &report, || show::table(&report.limits, &report.kernel))?;
+    for note in &report.notes {
+        out.note(note);
+    }
+    Ok(Exit::found(!(report.limits.is_empty() && report.kernel.is_empty())))
+}
+
+fn name(text: &str) -> Result<Name, Failure> {
+    text.parse().map_err(|NameError { nearest }| unknown(text, nearest))
+}
+
+fn unknown(text: &str, nearest: &str) -> Failure {
+    Failure::usage(
+        format!("cannot use '{text}' as a limit: there is no limit of this name"),
+        format!("did you mean {nearest}?"),
+    )
+}

@@ -1,0 +1,139 @@
+//! `mx limits explain`: the limit behind an error message.
+
+use std::io::{self, IsTerminal};
+
+use limits::explain::{self, Finding};
+use limits::{KernelLimit, Limit, Name, Query, Report, Value, mend};
+use serde::Serialize;
+
+use super::show;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::out::Out;
+
+/// Find the limit behind an error message
+///
+/// Takes a message, or a log from standard input, and shows the limits behind
+/// it, as mx limits does, with the cause and the command that mends it.
+///
+/// A message that begins with a - stands behind --.
+///
+/// Exit codes: 0 a limit is behind it, 1 no limit that is known, 2 wrong usage,
+/// 3 it cannot be told.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(after_long_help = "\
+Examples:
+  mx limits explain 'OSError: [Errno 24] Too many open files'
+  journalctl -b | mx limits explain -")]
+pub(crate) struct ExplainArgs {
+    /// The message; - or nothing reads standard input
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    matches: Vec<Match>,
+    limits: Vec<Limit>,
+    kernel: Vec<KernelLimit>,
+}
+
+#[derive(Serialize)]
+struct Match {
+    /// The limit that most likely did it, by a name among the limits below.
+    limit: Option<&'static str>,
+    cause: &'static str,
+    /// The command that lifts the limit.
+    fix: Option<String>,
+    /// What else helps.
+    advice: Option<&'static str>,
+    /// The first line that showed it.
+    line: String,
+    /// How many lines did.
+    count: u64,
+}
+
+pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
+    let findings = read(&args.text)?;
+    let names: Vec<Name> = findings.iter().flat_map(|one| one.symptom.names()).collect();
+    // Without a name everything would be listed.
+    if names.is_empty() {
+        let nothing = Explained { matches: Vec::new(), limits: Vec::new(), kernel: Vec::new() };
+        print(&nothing, out)?;
+        out.note("no limit that mx knows of is behind this");
+        return Ok(Exit::No);
+    }
+    let report = limits::list(&Query { names, ..Query::default() })?;
+    let matches = findings.into_iter().map(|finding| explained(finding, &report)).collect();
+    let explained = Explained { matches, limits: report.limits, kernel: report.kernel };
+    print(&explained, out)?;
+    for found in &explained.matches {
+        let times =
+            if found.count > 1 { format!(" ({} lines)", found.count) } else { String::new() };
+        let limit = found.limit.unwrap_or("a limit that this system lacks");
+        out.note(&format!("{limit}: {}{times}", found.cause));
+        let fix = found.fix.clone().unwrap_or_else(|| "it is as high as it can be".to_owned());
+        let advice = found.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+        out.hint(&format!("{fix}{advice}"));
+    }
+    Ok(Exit::Yes)
+}
+
+fn read(text: &[String]) -> Result<Vec<Finding>, Failure> {
+    let from_stdin = text.is_empty() || matches!(text, [one] if one == "-");
+    if !from_stdin {
+        return explain::find(text.join(" ").as_bytes())
+            .map_err(|error| Failure::unable(format!("cannot read the message: {error}")));
+    }
+    let stdin = io::stdin();
+    if text.is_empty() && stdin.is_terminal() {
+        return Err(Failure::usage(
+            "cannot explain nothing: no message is given",
+            "as in: mx limits explain 'Too many open files', or - for standard input",
+        ));
+    }
+    explain::find(stdin.lock())
+        .map_err(|error| Failure::unable(format!("cannot read standard input: {error}")))
+}
+
+enum Either<'a> {
+    Limit(&'a Limit),
+    Kernel(&'a KernelLimit),
+}
+
+fn explained(finding: Finding, report: &Report) -> Match {
+    let of = |name: Name| {
+        let limits = report.limits.iter().filter(move |limit| limit.is(name));
+        let kernel = report.kernel.iter().filter(move |limit| limit.is(name));
+        limits.map(Either::Limit).chain(kernel.map(Either::Kernel))
+    };
+    let all = || finding.symptom.names().flat_map(of);
+    // No limit stops nothing, unless the message is from elsewhere.
+    let is_limit = |one: &Either| match one {
+        Either::Limit(limit) => limit.value.soft != Value::Unlimited,
+        Either::Kernel(_) => true,
+    };
+    let mut candidates: Vec<Either> = all().filter(is_limit).collect();
+    if candidates.is_empty() {
+        candidates.extend(all());
+    }
+    let likely = explain::nearest(candidates.iter().map(|one| match one {
+        Either::Limit(limit) => (one, limit.state),
+        Either::Kernel(limit) => (one, limit.state),
+    }));
+    let (limit, fix) = match likely {
+        None => (None, None),
+        Some(Either::Limit(limit)) => {
+            (Some(limit.resource.name), mend::lift(limit, None, report.pid))
+        }
+        Some(Either::Kernel(limit)) => (Some(limit.name), mend::lift_kernel(limit, None)),
+    };
+    let Finding { symptom, line, count } = finding;
+    Match { limit, cause: symptom.cause, fix, advice: symptom.advice, line, count }
+}
+
+fn print(explained: &Explained, out: &Out) -> Result<(), Failure> {
+    out.document("mx.limits-explain/1", explained, || {
+        show::table(&explained.limits, &explained.kernel)
+    })
+}

@@ -1,0 +1,103 @@
+//! The words that name limits: `nofile=4096`, `ml`.
+
+use limits::change::{Wish, WishError};
+use limits::profile::Profile;
+use limits::{Name, NameError, PARAMETERS, RESOURCES, Resource, Value};
+
+use super::profiles;
+use crate::cmd::complete::Candidate;
+use crate::exit::{Exit, Failure};
+
+/// A wish, or what may be the name of a profile.
+#[derive(Clone)]
+pub(super) enum Word {
+    Wish(Wish),
+    Other(String),
+}
+
+pub(super) fn word(text: &str) -> Result<Word, Failure> {
+    if !text.contains('=') && Resource::find(text).is_err() {
+        return Ok(Word::Other(text.to_owned()));
+    }
+    wish(text).map(Word::Wish)
+}
+
+pub(super) fn wish(text: &str) -> Result<Wish, Failure> {
+    text.parse().map_err(|error| match error {
+        WishError::Name { name, nearest } => super::unknown(&name, nearest),
+        error @ WishError::Value { .. } => Failure::usage(
+            format!("cannot use '{text}': {error}"),
+            format!("accepted: {}", Value::FORMS),
+        ),
+    })
+}
+
+/// What all words wish for together; of several about one limit the last counts.
+pub(super) fn wishes(words: Vec<Word>) -> Result<Vec<Wish>, Failure> {
+    let mut wishes: Vec<Wish> = Vec::new();
+    for word in words {
+        match word {
+            Word::Wish(wish) => wishes.push(wish),
+            Word::Other(name) => wishes.extend(profile(&name)?.wishes()),
+        }
+    }
+    let last = |index: usize, wish: &Wish| {
+        wishes[index + 1..].iter().all(|later| later.resource != wish.resource)
+    };
+    Ok(wishes
+        .iter()
+        .enumerate()
+        .filter(|(index, wish)| last(*index, wish))
+        .map(|(_, wish)| *wish)
+        .collect())
+}
+
+/// The profile that a word names, if it names no limit.
+fn profile(name: &str) -> Result<Profile, Failure> {
+    profiles::find(name).map_err(|failure| match (Resource::find(name), failure.hint) {
+        (Err(NameError { nearest }), Some(accepted)) if failure.exit == Exit::Usage => {
+            Failure::usage(
+                format!("cannot use '{name}': there is no limit and no profile of this name"),
+                format!("the nearest limit is {nearest}; {accepted}"),
+            )
+        }
+        (_, hint) => Failure { hint, ..failure },
+    })
+}
+
+/// The limits of this system.
+pub(in crate::cmd) fn limit_names() -> Vec<Candidate> {
+    let parameters =
+        PARAMETERS.iter().filter(|parameter| limits::exists(Name::Parameter(parameter)));
+    let parameters = parameters.map(|parameter| Candidate {
+        group: "kernel",
+        word: parameter.name.to_owned(),
+        description: parameter.description.to_owned(),
+    });
+    resources("").chain(parameters).collect()
+}
+
+/// The beginnings of wishes, and the profiles.
+pub(in crate::cmd) fn limit_values() -> Vec<Candidate> {
+    resources("=").chain(profile_names()).collect()
+}
+
+/// The profiles; none if the file of the user's own is broken.
+pub(in crate::cmd) fn profile_names() -> Vec<Candidate> {
+    let profiles = profiles::all().unwrap_or_default().into_iter();
+    let candidate = |profile: Profile| Candidate {
+        group: "profiles",
+        word: profile.name,
+        description: profile.description,
+    };
+    profiles.map(candidate).collect()
+}
+
+fn resources(behind: &str) -> impl Iterator<Item = Candidate> {
+    let here = RESOURCES.iter().filter(|resource| limits::exists(Name::Resource(resource)));
+    here.map(move |resource| Candidate {
+        group: "limits",
+        word: format!("{}{behind}", resource.name),
+        description: resource.description.to_owned(),
+    })
+}

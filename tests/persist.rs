@@ -1,0 +1,159 @@
+//! `mx limits persist`: new shells have the limits, and lose none.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::cli::MX;
+
+fn mx(home: &TempDir, arguments: &[&str]) -> Output {
+    let output = Command::new(MX)
+        .args(["limits", "run", "nofile=200:400", "core=0:1M", "--", MX])
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home.path())
+        .output();
+    output.expect("mx runs")
+}
+
+#[track_caller]
+fn done(home: &TempDir, arguments: &[&str]) -> String {
+    let output = mx(home, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A home directory in which each shell is set up. `mx setup zsh` is the real
+/// one; for the others stands what it leaves behind as far as this is about it.
+fn home() -> TempDir {
+    let home = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    };
+    write(".zshrc", "alias x=y");
+    write(".bashrc", "# >>> mx >>>\nalias a=b\n# <<< mx <<<\nalias x=y\n");
+    write(".profile", "# not touched: there is no block\n");
+    write(".config/fish/functions/mx.fish", "function mx\nend\n");
+    done(&home, &["setup", "zsh"]);
+    home
+}
+
+const SHELLS: [(&str, &[&str]); 3] =
+    [("zsh", &["-d", "-i", "-c"]), ("bash", &["-i", "-c"]), ("fish", &["-c"])];
+
+/// What a new shell prints that is started under these limits.
+fn shell(home: &TempDir, limits: &[&str], shell: (&str, &[&str]), text: &str) -> String {
+    let output = Command::new(MX)
+        .args(["limits", "run"])
+        .args(limits)
+        .args(["--", shell.0])
+        .args(shell.1)
+        .arg(text)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .expect("the shell runs");
+    // An interactive bash without a terminal complains; nothing else may.
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!error.contains("limit"), "{}: {error}", shell.0);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn files(home: &Path) -> Vec<(String, Vec<u8>)> {
+    [".zshrc", ".bashrc", ".profile", ".config/fish/conf.d/mx-limits.fish"]
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), fs::read(home.join(name)).ok()?)))
+        .collect()
+}
+
+#[test]
+fn new_shells_have_the_limit_and_higher_ones_stay() {
+    let home = home();
+    let before = files(home.path());
+    done(&home, &["limits", "persist", "nofile=300", "core=64k"]);
+    for one in SHELLS {
+        for (limits, expected) in [
+            (["nofile=200:400", "core=0:1M"], "300\n65536 "),
+            // Higher already, or the hard limit is in the way.
+            (["nofile=350:400", "core=1M:1M"], "350\n1048576 "),
+            (["nofile=100:250", "core=0:8k"], "250\n8192 "),
+        ] {
+            if !cfg!(target_os = "linux") {
+                let text = shell(&home, &limits, one, "ulimit -Sn");
+                assert_eq!(text.lines().next(), expected.lines().next(), "{}", one.0);
+                continue;
+            }
+            // The size of a core dump in bytes, whatever the unit of the shell.
+            let text = shell(
+                &home,
+                &limits,
+                one,
+                "ulimit -Sn; sh -c 'sed -n \"s/^Max core file size *//p\" /proc/self/limits'",
+            );
+            assert!(text.starts_with(expected), "{}: {text}", one.0);
+        }
+        let leftover = shell(&home, &["nofile=200:400"], one, "echo \"[$_mx_limit]\"");
+        assert_eq!(leftover, "[]\n", "{}", one.0);
+    }
+    done(&home, &["limits", "persist", "--undo"]);
+    assert_eq!(files(home.path()), before, "--undo gives the same bytes back");
+    for one in SHELLS {
+        assert_eq!(shell(&home, &["nofile=200:400"], one, "ulimit -Sn"), "200\n", "{}", one.0);
+    }
+}
+
+#[test]
+fn what_was_kept_is_replaced_and_survives_another_setup() {
+    let home = home();
+    done(&home, &["limits", "persist", "nofile=300"]);
+    let text = done(&home, &["limits", "persist", "core=max"]);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let kept = fs::read_to_string(home.path().join(".zshrc")).expect("a file");
+    assert!(kept.contains("ulimit -Sc ") && !kept.contains("-Sn"), "{kept}");
+    done(&home, &["setup", "zsh"]);
+    assert_eq!(fs::read_to_string(home.path().join(".zshrc")).expect("a file"), kept);
+    let output = mx(&home, &["limits", "persist", "core=1M"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "mx: already kept\n", "{output:?}");
+    done(&home, &["setup", "zsh", "--uninstall"]);
+    assert_eq!(fs::read(home.path().join(".zshrc")).expect("a file"), b"alias x=y");
+}
+
+#[test]
+fn a_dry_run_a_refusal_and_a_shell_that_is_not_set_up_change_nothing() {
+    let home = home();
+    let before = files(home.path());
+    let text = done(&home, &["limits", "persist", "nofile=300", "--dry-run", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(document["applied"], false);
+    assert_eq!(document["changes"].as_array().map(Vec::len), Some(3));
+    for (words, code) in [("nofile=401", 3), ("nofil=1", 2), ("nofile=-1", 2), ("nofile=1:2", 2)] {
+        assert_eq!(mx(&home, &["limits", "persist", words]).status.code(), Some(code), "{words}");
+    }
+    assert_eq!(mx(&home, &["limits", "persist", "--undo", "nofile"]).status.code(), Some(2));
+    assert_eq!(files(home.path()), before);
+
+    let empty = tempfile::tempdir().expect("a directory");
+    let output = mx(&empty, &["limits", "persist"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let message = "mx: cannot keep limits: no start-up file has the block of mx setup\n";
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with(message), "{output:?}");
+    assert_eq!(fs::read_dir(empty.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_file_of_the_user_is_never_written_over() {
+    let home = home();
+    let path = home.path().join(".config/fish/conf.d/mx-limits.fish");
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+    fs::write(&path, "mine\n").expect("a file");
+    let before = files(home.path());
+    for arguments in [&["limits", "persist"][..], &["limits", "persist", "--undo"]] {
+        assert_eq!(mx(&home, arguments).status.code(), Some(3));
+        assert_eq!(files(home.path()), before);
+    }
+}
