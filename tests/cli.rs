@@ -67,17 +67,25 @@ pub(crate) fn transcript_files() -> Vec<PathBuf> {
 /// The transcript as it would read now. Comments and blank lines are kept.
 fn replay(transcript: &str, variables: &BTreeMap<&str, String>) -> String {
     let mut text = String::new();
+    // A number that a transcript does not speak of may happen to equal another in it.
+    let is_used = |name: &&str| *name == "USER" || transcript.contains(&format!("${name}"));
+    let used: BTreeMap<&str, String> = variables
+        .iter()
+        .filter(|(name, _)| is_used(name))
+        .map(|(name, value)| (*name, value.clone()))
+        .collect();
     for line in transcript.lines() {
         if line.is_empty() || line.starts_with("-- ") {
             text.push_str(&format!("{line}\n"));
         } else if let Some(command) = line.strip_prefix("$ ") {
-            text.push_str(&format!("{line}\n{}", run(command, variables)));
+            text.push_str(&format!("{line}\n{}", run(command, variables, &used)));
         }
     }
     text
 }
 
-fn run(command: &str, variables: &BTreeMap<&str, String>) -> String {
+/// What a command prints with these variables, with those in `used` for their values.
+fn run(command: &str, variables: &BTreeMap<&str, String>, used: &BTreeMap<&str, String>) -> String {
     let output = Command::new("bash")
         .args(["-c", &format!("set -o pipefail; {command}")])
         .env_clear()
@@ -87,10 +95,10 @@ fn run(command: &str, variables: &BTreeMap<&str, String>) -> String {
         .expect("bash");
     let mut text = String::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        text.push_str(&format!("{}\n", stable(line, variables)));
+        text.push_str(&format!("{}\n", stable(line, used)));
     }
     for line in String::from_utf8_lossy(&output.stderr).lines() {
-        text.push_str(&format!("! {}\n", stable(line, variables)));
+        text.push_str(&format!("! {}\n", stable(line, used)));
     }
     let code =
         output.status.code().map_or_else(|| output.status.to_string(), |code| code.to_string());
@@ -109,13 +117,35 @@ fn stable(line: &str, variables: &BTreeMap<&str, String>) -> String {
     let mut by_length: Vec<_> = variables.iter().filter(|(name, _)| **name != "USER").collect();
     by_length.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     for (name, value) in by_length {
-        line = line.replace(value.as_str(), &format!("${name}"));
+        line = replace_whole(&line, value, &format!("${name}"));
     }
     let separator = if line.contains('\t') { "\t" } else { "  " };
     let cells =
         line.split(separator).map(str::trim).filter(|cell| separator == "\t" || !cell.is_empty());
     let cells: Vec<&str> = cells.map(|cell| stable_cell(cell, &variables["USER"])).collect();
     cells.join(separator)
+}
+
+/// Replaces a value, a number only where it is not part of a longer one.
+fn replace_whole(line: &str, value: &str, name: &str) -> String {
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let (mut text, mut rest) = (String::new(), line);
+    while let Some(at) = rest.find(value) {
+        let (before, after) = (&rest[..at], &rest[at + value.len()..]);
+        let joined = is_digit(before.as_bytes().last().or(text.as_bytes().last()))
+            || is_digit(after.as_bytes().first());
+        text.push_str(before);
+        text.push_str(if is_number && joined { value } else { name });
+        rest = after;
+    }
+    text + rest
+}
+
+#[test]
+fn a_number_inside_another_one_is_left_alone() {
+    assert_eq!(replace_whole("419430 41943 141943", "41943", "$PORT"), "419430 $PORT 141943");
+    assert_eq!(replace_whole("/a/b", "/a", "$HOME"), "$HOME/b");
 }
 
 fn stable_cell<'a>(cell: &'a str, user: &str) -> &'a str {
