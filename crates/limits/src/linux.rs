@@ -218,16 +218,15 @@ impl System {
         String::from_utf8(files::read(&self.root.join(path))?).map_err(io::Error::other)
     }
 
-    /// A file of the process; what is denied is remembered.
+    /// A file of the process; that it cannot be read is remembered.
     fn read_process(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.root.join(format!("proc/{}/{name}", self.pid));
         self.seen(files::read(&path))
     }
 
     fn seen<T>(&self, read: io::Result<T>) -> Option<T> {
-        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::PermissionDenied) {
-            self.hidden.set(true);
-        }
+        // Denied, or not even named, where `/proc` is mounted with hidepid.
+        self.hidden.set(self.hidden.get() || read.is_err());
         read.ok()
     }
 
@@ -247,8 +246,8 @@ impl System {
 
     fn membership(&self) -> &str {
         self.membership.get_or_init(|| {
-            let text = self.read_process("cgroup").unwrap_or_default();
-            String::from_utf8_lossy(&text).into_owned()
+            // A kernel without cgroups has no such file.
+            self.read(&format!("proc/{}/cgroup", self.pid)).unwrap_or_default()
         })
     }
 
@@ -373,5 +372,104 @@ fn of_cgroup(parameter: &'static Parameter, limit: &CgroupLimit) -> KernelLimit 
         cgroup: Some(limit.path.clone()),
         file: Some(limit.file.clone()),
         ..kernel_limit(parameter, limit.max, limit.used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Name, RESOURCES};
+
+    fn resource(name: &str) -> &'static Resource {
+        RESOURCES.iter().find(|known| known.name == name).expect("a limit")
+    }
+
+    fn ceiling(system: &System, name: &str) -> (u64, &'static str) {
+        let ceiling = system.ceiling(resource(name)).expect("a ceiling");
+        (ceiling.value, ceiling.source)
+    }
+
+    fn kernel(system: &System, name: &str) -> Vec<(u64, Option<u64>, Option<State>)> {
+        let Ok(Name::Parameter(parameter)) = name.parse() else { panic!("{name}") };
+        let limits = system.parameter(parameter);
+        limits.iter().map(|limit| (limit.value, limit.used, limit.state)).collect()
+    }
+
+    /// Recorded from a machine with cgroup v2, and shortened.
+    fn recorded() -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a directory");
+        for (path, text) in [
+            ("proc/sys/fs/nr_open", "1048576\n"),
+            ("proc/sys/fs/file-nr", "9312\t12\t9300\n"),
+            ("proc/sys/kernel/pid_max", "4194304\n"),
+            ("proc/sys/kernel/threads-max", "62818\n"),
+            ("proc/sys/vm/max_map_count", "4\n"),
+            ("proc/sys/vm/overcommit_memory", "2\n"),
+            ("proc/meminfo", "MemTotal: 100 kB\nCommitLimit: 50 kB\nCommitted_AS: 45 kB\n"),
+            ("proc/loadavg", "0.00 0.01 0.05 1/612 4711\n"),
+            ("proc/7/status", "Uid:\t1000\t1000\t1000\t1000\nVmStk:\t136 kB\nThreads:\t2\n"),
+            ("proc/8/status", "Uid:\t1000\t0\t0\t0\nThreads:\t5\n"),
+            ("proc/9/status", "Uid:\t0\t1000\t0\t0\nThreads:\t50\n"),
+            ("proc/7/maps", "a\nb\nc\nd\n"),
+            ("proc/7/stat", "7 (sh) S 1 2 3 0 -1 4194560 100 0 0 0 3100 1200 7 8 20 0 1 0 5"),
+            ("proc/7/cgroup", "0::/user.slice/x.scope\n"),
+            ("sys/fs/cgroup/cgroup.controllers", "memory pids\n"),
+            ("sys/fs/cgroup/user.slice/pids.max", "500\n"),
+            ("sys/fs/cgroup/user.slice/pids.current", "450\n"),
+            ("sys/fs/cgroup/user.slice/x.scope/memory.max", "4096\n"),
+            ("sys/fs/cgroup/user.slice/x.scope/memory.current", "4096\n"),
+            ("sys/fs/cgroup/user.slice/x.scope/memory.stat", "inactive_file 4000\n"),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            fs::write(path, text).expect("a file");
+        }
+        root
+    }
+
+    #[test]
+    fn the_lowest_of_several_ceilings() {
+        let root = recorded();
+        let system = System::below(root.path(), 7);
+        assert_eq!(ceiling(&system, "nofile"), (9300, "fs.file-max"));
+        assert_eq!(ceiling(&system, "nproc"), (500, "pids.max"));
+        assert_eq!(ceiling(&system, "memlock"), (4096, "memory.max"));
+        fs::write(root.path().join("proc/7/cgroup"), "0::/\n").expect("a file");
+        let system = System::below(root.path(), 7);
+        assert_eq!(ceiling(&system, "nproc"), (62_818, "kernel.threads-max"));
+        assert_eq!(ceiling(&system, "memlock").1, "MemTotal");
+        assert!(system.ceiling(resource("core")).is_none());
+    }
+
+    #[test]
+    fn what_is_in_use() {
+        let root = recorded();
+        let system = System::below(root.path(), 7);
+        let near = Some(State::Near);
+        assert_eq!(kernel(&system, "fs.file-max"), [(9300, Some(9300), Some(State::Reached))]);
+        assert_eq!(kernel(&system, "vm.max_map_count"), [(4, Some(4), Some(State::Reached))]);
+        assert_eq!(kernel(&system, "CommitLimit"), [(50 << 10, Some(45 << 10), near)]);
+        assert_eq!(kernel(&system, "pids.max"), [(500, Some(450), near)]);
+        // Nearly all of it is cache that the kernel gives back.
+        assert_eq!(kernel(&system, "memory.max"), [(4096, Some(4096), Some(State::Ok))]);
+        assert_eq!(system.used(resource("stack"), None).exactly, Some(136 << 10));
+        assert_eq!(system.used(resource("cpu"), None).exactly, Some(43));
+        // By the real user id, and only where the limit may be near.
+        assert_eq!(system.used(resource("nproc"), None).exactly, Some(7));
+        assert_eq!(system.used(resource("nproc"), Some(600)).exactly, Some(7));
+        let far = system.used(resource("nproc"), Some(10_000));
+        assert_eq!((far.exactly, far.at_most), (None, Some(612)));
+        assert!(!system.is_partly_hidden());
+    }
+
+    #[test]
+    fn a_process_that_is_hidden() {
+        let root = recorded();
+        let system = System::below(root.path(), 4711);
+        assert_eq!(system.used(resource("stack"), None).exactly, None);
+        assert!(system.is_partly_hidden());
+        let system = System::below(root.path(), 4711);
+        assert_eq!(system.used(resource("nofile"), None).exactly, None);
+        assert!(system.is_partly_hidden());
     }
 }
