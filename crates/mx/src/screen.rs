@@ -1,8 +1,8 @@
 //! The terminal as one screen that is drawn again and again.
 //!
 //! It is given back as it was however the program ends: by a key, an error, a
-//! panic (also where that aborts), a signal, or stopped by Ctrl-Z. Only SIGKILL
-//! leaves no time for that.
+//! panic (also where that aborts), a signal, or stopped by Ctrl-Z. SIGKILL leaves
+//! no time for that, nor does an abort without a panic, as by a stack overflow.
 
 use std::env;
 use std::fs::File;
