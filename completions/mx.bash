@@ -173,28 +173,28 @@ _mx_table() {
       ;;
     'mx ports')
       commands='kill wait free watch help'
-      options='--tcp --udp --all --user=users --all-namespaces --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces -h --help'
       arguments='live:ports...'
       ;;
     'mx ports kill')
-      options='--tcp --udp --signal=live:signals --grace=none --force -y --yes --dry-run --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=none --force -y --yes --dry-run -h --help'
       arguments='live:ports...'
       ;;
     'mx ports wait')
-      options='--tcp --udp --free --timeout=none --interval=none --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --free --timeout=none --interval=none -h --help'
       arguments='live:ports...'
       ;;
     'mx ports free')
-      options='--count=none --range=none --udp --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --count=none --range=none --udp -h --help'
       arguments='none'
       ;;
     'mx ports watch')
-      options='--tcp --udp --all --user=users --all-namespaces --interval=none --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces --interval=none -h --help'
       arguments='live:ports...'
       ;;
     'mx limits')
       commands='raise run set explain check persist help'
-      options='--pid=none --all --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=none --all -h --help'
       arguments='live:limits...'
       ;;
     'mx limits raise')
@@ -206,7 +206,7 @@ _mx_table() {
       arguments='live:limit-values... last:commandline'
       ;;
     'mx limits set')
-      options='--pid=none --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=none -h --help'
       arguments='live:limit-values...'
       ;;
     'mx limits explain')
@@ -214,15 +214,15 @@ _mx_table() {
       arguments='none...'
       ;;
     'mx limits check')
-      options='--template --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --template -h --help'
       arguments='live:profiles'
       ;;
     'mx limits persist')
-      options='--dry-run --undo --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --undo -h --help'
       arguments='live:limit-values...'
       ;;
     'mx setup')
-      options='--dry-run --uninstall --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --uninstall -h --help'
       arguments='words:zsh,bash,fish'
       ;;
     'mx init')

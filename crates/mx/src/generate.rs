@@ -43,7 +43,7 @@ fn live_values_name_arguments_that_exist() {
         let own = command.get_arguments().map(|arg| arg.get_id().to_string());
         own.chain(command.get_subcommands().flat_map(ids)).collect()
     }
-    let ids = ids(&Mx::command());
+    let ids = ids(&definition());
     for (id, _) in LIVE_VALUES {
         assert!(ids.iter().any(|known| known == id), "no argument has the id {id}");
     }

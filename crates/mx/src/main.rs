@@ -11,6 +11,7 @@
 
 mod attributes;
 mod cmd;
+mod deferred;
 mod directives;
 mod exit;
 #[cfg(test)]
@@ -58,7 +59,7 @@ struct Mx {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Mx::try_parse_from(cmd::spell_out(env::args_os())) {
+    let outcome = match deferred::parse(&cmd::spell_out(env::args_os())) {
         Ok(Mx { output, command }) => Out::new(&output).and_then(|out| {
             let outcome = command.run(&out);
             cmd::refresh(&out);

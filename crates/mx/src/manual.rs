@@ -281,7 +281,9 @@ mod tests {
             command.get_subcommands().for_each(|sub| check(sub, count));
         }
         let mut count = 0;
-        check(&Mx::command(), &mut count);
+        let mut mx = Mx::command();
+        mx.build();
+        check(&mx, &mut count);
         assert!(count >= 10, "{count} examples");
     }
 }

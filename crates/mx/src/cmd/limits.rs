@@ -17,6 +17,7 @@ use limits::{Name, NameError, Query};
 
 pub(crate) use self::letters::spell_out;
 pub(super) use self::words::{limit_names, limit_values, profile_names};
+use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 
@@ -60,22 +61,22 @@ pub(crate) struct LimitsArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    Raise(raise::RaiseArgs),
-    Run(run::RunArgs),
-    Set(set::SetArgs),
-    Explain(explain::ExplainArgs),
-    Check(check::CheckArgs),
-    Persist(persist::PersistArgs),
+    Raise(Deferred<raise::RaiseArgs>),
+    Run(Deferred<run::RunArgs>),
+    Set(Deferred<set::SetArgs>),
+    Explain(Deferred<explain::ExplainArgs>),
+    Check(Deferred<check::CheckArgs>),
+    Persist(Deferred<persist::PersistArgs>),
 }
 
 pub(crate) fn limits(args: LimitsArgs, out: &Out) -> Outcome {
     match args.verb {
-        Some(Verb::Raise(args)) => raise::raise(args, out),
-        Some(Verb::Run(args)) => run::run(args),
-        Some(Verb::Set(args)) => set::set(args, out),
-        Some(Verb::Explain(args)) => explain::explain(&args, out),
-        Some(Verb::Check(args)) => check::check(&args, out),
-        Some(Verb::Persist(args)) => persist::persist(args, out),
+        Some(Verb::Raise(Deferred(args))) => raise::raise(args, out),
+        Some(Verb::Run(Deferred(args))) => run::run(args),
+        Some(Verb::Set(Deferred(args))) => set::set(args, out),
+        Some(Verb::Explain(Deferred(args))) => explain::explain(&args, out),
+        Some(Verb::Check(Deferred(args))) => check::check(&args, out),
+        Some(Verb::Persist(Deferred(args))) => persist::persist(args, out),
         None => list(args, out),
     }
 }

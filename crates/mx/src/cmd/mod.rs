@@ -8,19 +8,20 @@ mod setup;
 
 use clap::Subcommand;
 
+use crate::deferred::Deferred;
 use crate::exit::Outcome;
 use crate::out::Out;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     #[command(visible_alias = "p")]
-    Ports(ports::PortsArgs),
+    Ports(Deferred<ports::PortsArgs>),
     #[command(visible_alias = "l")]
-    Limits(limits::LimitsArgs),
-    Setup(setup::SetupArgs),
-    Init(init::InitArgs),
+    Limits(Deferred<limits::LimitsArgs>),
+    Setup(Deferred<setup::SetupArgs>),
+    Init(Deferred<init::InitArgs>),
     #[command(name = "__complete", hide = true)]
-    Complete(complete::CompleteArgs),
+    Complete(Deferred<complete::CompleteArgs>),
 }
 
 pub(crate) use limits::spell_out;
@@ -28,11 +29,11 @@ pub(crate) use limits::spell_out;
 impl Command {
     pub(crate) fn run(self, out: &Out) -> Outcome {
         match self {
-            Self::Ports(args) => ports::ports(args, out),
-            Self::Limits(args) => limits::limits(args, out),
-            Self::Setup(args) => setup::setup(&args, out),
-            Self::Init(args) => init::init(&args, out),
-            Self::Complete(args) => complete::complete(&args, out),
+            Self::Ports(Deferred(args)) => ports::ports(args, out),
+            Self::Limits(Deferred(args)) => limits::limits(args, out),
+            Self::Setup(Deferred(args)) => setup::setup(&args, out),
+            Self::Init(Deferred(args)) => init::init(&args, out),
+            Self::Complete(Deferred(args)) => complete::complete(&args, out),
         }
     }
 }

@@ -10,6 +10,7 @@ mod watch;
 use clap::Subcommand;
 use ports::{Protocol, Query, Report, Selector};
 
+use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 
@@ -105,18 +106,18 @@ impl ProtocolArgs {
 
 #[derive(Subcommand)]
 enum Verb {
-    Kill(kill::KillArgs),
-    Wait(wait::WaitArgs),
-    Free(free::FreeArgs),
-    Watch(watch::WatchArgs),
+    Kill(Deferred<kill::KillArgs>),
+    Wait(Deferred<wait::WaitArgs>),
+    Free(Deferred<free::FreeArgs>),
+    Watch(Deferred<watch::WatchArgs>),
 }
 
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
     match args.verb {
-        Some(Verb::Kill(args)) => kill::kill(args, out),
-        Some(Verb::Wait(args)) => wait::wait(&args, out),
-        Some(Verb::Free(args)) => free::free(args, out),
-        Some(Verb::Watch(args)) => watch::watch(args, out),
+        Some(Verb::Kill(Deferred(args))) => kill::kill(args, out),
+        Some(Verb::Wait(Deferred(args))) => wait::wait(&args, out),
+        Some(Verb::Free(Deferred(args))) => free::free(args, out),
+        Some(Verb::Watch(Deferred(args))) => watch::watch(args, out),
         None => list(args.query, out),
     }
 }
