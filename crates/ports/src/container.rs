@@ -13,7 +13,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use self::listing::{Listed, Mapping};
-use crate::{Container, Owner, Report, Socket, lacks_owner};
+use crate::report::lacks_owner;
+use crate::{Container, Owner, Report, Socket};
 
 /// Programs that hold ports for containers and for nothing else: one that is
 /// ended leaves a container behind that nobody reaches.

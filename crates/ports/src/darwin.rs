@@ -2,16 +2,20 @@
 //!
 //! Offsets are those of `struct socket_fdinfo`, `proc_bsdinfo` and
 //! `proc_vnodepathinfo` in `sys/proc_info.h` (checked against Apple's headers
-//! by `tests/macos/layout.c`), and of the records of `net.inet.*.pcblist_n` in
-//! xnu's `bsd/netinet/in_pcb.h` and `bsd/sys/socketvar.h`, which are packed to 4
-//! bytes and have no public header. Integers are little-endian: every Mac is.
+//! by `tests/macos/layout.c`). No public header has `proc_uniqidentifierinfo` of
+//! xnu's `bsd/sys/proc_info_private.h`, nor the records of `net.inet.*.pcblist_n`
+//! of its `bsd/netinet/in_pcb.h` and `bsd/sys/socketvar.h`, which are packed to 4
+//! bytes. Integers are little-endian: every Mac is.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::{Entry, Protocol, State};
+use crate::snapshot::Entry;
+use crate::{Protocol, State};
 
 /// `sizeof(struct socket_fdinfo)`.
 pub(crate) const SOCKET_INFO: usize = 792;
+/// `sizeof(struct proc_uniqidentifierinfo)`.
+pub(crate) const IDENTITY_INFO: usize = 56;
 /// `sizeof(struct proc_bsdinfo)`.
 pub(crate) const PROCESS_INFO: usize = 136;
 /// `sizeof(struct proc_vnodepathinfo)`.
@@ -31,8 +35,6 @@ pub(crate) struct Process {
     pub(crate) name: String,
     /// Seconds since the epoch.
     pub(crate) start: i64,
-    /// Microseconds beyond `start`, less than a second.
-    pub(crate) start_micros: i32,
 }
 
 /// The numbers of the sockets in a list of `proc_fdinfo` or `proc_fileportinfo`.
@@ -136,8 +138,13 @@ pub(crate) fn process(info: &[u8]) -> Option<Process> {
         uid: read_u32(info, 20)?,
         name: if long.is_empty() { short } else { long },
         start: i64::try_from(read_u64(info, 120)?).ok()?,
-        start_micros: i32::try_from(read_u64(info, 128)?).ok().filter(|&part| part < 1_000_000)?,
     })
+}
+
+/// The unique id in a `proc_uniqidentifierinfo`: no later process has it, and
+/// `exec` keeps it.
+pub(crate) fn identity(info: &[u8]) -> Option<u64> {
+    read_u64(info, 16)
 }
 
 /// The working directory in a `proc_vnodepathinfo`.
@@ -383,17 +390,22 @@ mod tests {
         put(&mut info, 20, &501u32.to_le_bytes());
         put(&mut info, 48, b"Google Chrome He");
         put(&mut info, 120, &1_700_000_000u64.to_le_bytes());
-        put(&mut info, 128, &250u64.to_le_bytes());
         let name = |info: &[u8]| process(info).expect("a process").name;
         assert_eq!(name(&info), "Google Chrome He");
         put(&mut info, 64, b"Google Chrome Helper");
         assert_eq!(name(&info), "Google Chrome Helper");
         let decoded = process(&info).expect("a process");
-        assert_eq!((decoded.parent, decoded.uid), (1, 501));
-        assert_eq!((decoded.start, decoded.start_micros), (1_700_000_000, 250));
+        assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, 1_700_000_000));
         assert_eq!(process(&info[..100]), None);
-        put(&mut info, 128, &3_000_000u64.to_le_bytes());
-        assert_eq!(process(&info), None, "more than a fraction of a second");
+    }
+
+    #[test]
+    fn the_unique_id_stands_behind_the_uuid() {
+        let mut info = vec![0; IDENTITY_INFO];
+        put(&mut info, 16, &70_368u64.to_le_bytes());
+        put(&mut info, 24, &1u64.to_le_bytes());
+        assert_eq!(identity(&info), Some(70_368));
+        assert_eq!(identity(&info[..20]), None);
     }
 
     #[test]

@@ -7,11 +7,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use crate::{Entry, Protocol, State};
+use crate::snapshot::Entry;
+use crate::{Protocol, State};
 
-/// Address family of a request: `AF_INET` and `AF_INET6` of Linux.
+/// Address family of a request: `AF_UNSPEC`, `AF_INET` and `AF_INET6` of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
+    /// Of TCP only: the kernel goes through its large tables once instead of twice.
+    Both = 0,
     V4 = 2,
     V6 = 10,
 }
@@ -29,15 +32,17 @@ pub(crate) enum Message {
 }
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// The first request of its kind, for TCP: it alone takes `AF_UNSPEC`.
+const TCPDIAG_GETSOCK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST_DUMP: u16 = 0x1 | 0x300;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 const INET_DIAG_CGROUP_ID: u16 = 21;
-/// Sizes of `nlmsghdr`, `inet_diag_req_v2` and `inet_diag_msg`.
+/// Sizes of `nlmsghdr`, `inet_diag_sockid` and `inet_diag_msg`.
 const HEADER: usize = 16;
-const REQUEST: usize = 56;
+const ANY_SOCKET: [u8; 48] = [0; 48];
 const ANSWER: usize = 72;
 /// Ranges that one filter may hold; its jumps are 16-bit byte counts.
 const MOST_RANGES: usize = 1000;
@@ -53,17 +58,26 @@ pub(crate) fn request(
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
     };
+    let states = states.to_ne_bytes();
+    let (kind, request) = match family {
+        // inet_diag_req: the states come behind the socket, then those of a database.
+        Family::Both => (TCPDIAG_GETSOCK, [&[0; 4], &ANY_SOCKET[..], &states, &[0; 4]].concat()),
+        // inet_diag_req_v2
+        Family::V4 | Family::V6 => (
+            SOCK_DIAG_BY_FAMILY,
+            [&[family as u8, number, 0, 0], &states[..], &ANY_SOCKET].concat(),
+        ),
+    };
     let filter = ports.filter(|ports| ports.len() <= MOST_RANGES).map(bytecode);
     let attribute = filter.as_ref().map_or(0, |filter| 4 + filter.len());
 
-    let mut bytes = Vec::with_capacity(HEADER + REQUEST + attribute);
-    bytes.extend(u32::try_from(HEADER + REQUEST + attribute).unwrap_or(u32::MAX).to_ne_bytes());
-    bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    let length = HEADER + request.len() + attribute;
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
     bytes.extend(NLM_F_REQUEST_DUMP.to_ne_bytes());
     bytes.extend([0; 8]); // sequence, port id
-    bytes.extend([family as u8, number, 0, 0]);
-    bytes.extend(states.to_ne_bytes());
-    bytes.extend([0; 48]); // inet_diag_sockid: any
+    bytes.extend(request);
     if let Some(filter) = filter {
         bytes.extend(u16::try_from(attribute).unwrap_or(u16::MAX).to_ne_bytes());
         bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
@@ -128,7 +142,7 @@ pub(crate) fn messages(mut bytes: &[u8], protocol: Protocol) -> impl Iterator<It
 fn decode(message: &[u8], protocol: Protocol) -> Message {
     let body = &message[HEADER..];
     match read_u16(message, 4) {
-        Some(SOCK_DIAG_BY_FAMILY) => socket(body, protocol),
+        Some(SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK) => socket(body, protocol),
         // Both carry a negative errno; DONE may carry nothing.
         Some(kind @ (NLMSG_DONE | NLMSG_ERROR)) => match read_u32(body, 0).map(u32::cast_signed) {
             Some(errno) => Message::Done(errno.wrapping_neg()),
@@ -269,6 +283,9 @@ mod tests {
             request(Family::V6, Protocol::Udp, 1 << 7, Some(std::slice::from_ref(&port)));
         assert_eq!(read_u32(&filtered, 0), u32::try_from(filtered.len()).ok());
         assert_eq!((filtered[16], filtered[17]), (10, 17));
+        let both = request(Family::Both, Protocol::Tcp, 1 << 10, None);
+        assert_eq!((both.len(), both[16]), (76, 0));
+        assert_eq!((read_u32(&both, 0), read_u32(&both, 68)), (Some(76), Some(1 << 10)));
         let many = vec![1..=1; MOST_RANGES + 1];
         assert_eq!(request(Family::V4, Protocol::Tcp, 1 << 10, Some(&many)).len(), 72);
     }

@@ -7,9 +7,9 @@ use std::ops::RangeInclusive;
 use sys::Result;
 
 use crate::free::{self, Bindable};
-use crate::{
-    Host, Namespaces, Protocol, Query, Report, Selector, Socket, State, Want, join, lacks_owner, os,
-};
+use crate::report::{join, lacks_owner};
+use crate::snapshot::{Namespaces, Want};
+use crate::{Host, Protocol, Query, Report, Selector, Socket, State, os};
 
 /// Adds a note for each selector that chose nothing, with the cause if its port is busy all the same.
 pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {

@@ -14,7 +14,10 @@ use sys::Result;
 use sys::signal::Signal;
 
 use crate::os::{self, signal};
-use crate::{Container, Host, Owner, Query, Report, Selector, Socket, container};
+use crate::{Container, Host, Owner, Query, Report, Selector, Socket, container, report, snapshot};
+
+/// How often sockets are looked at: a process may close them long before it ends.
+const STEP: Duration = Duration::from_millis(5);
 
 /// Why the owners of some sockets must not be signalled.
 #[derive(Debug)]
@@ -113,7 +116,7 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
     if let Some(published) = report.sockets.iter().find_map(published) {
         return Some(published);
     }
-    let is_hidden = |socket: &&Socket| crate::lacks_owner(socket) || may_have_hidden_owner(socket);
+    let is_hidden = |socket: &&Socket| report::lacks_owner(socket) || may_have_hidden_owner(socket);
     let hidden = report.sockets.iter().filter(is_hidden).count();
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
@@ -173,17 +176,20 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let mut signaller = Signaller { signal, keys, ancestors, targets: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
+        let left =
+            deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        // Most processes end faster than the kernel lists its sockets.
+        let running = signaller.wait(left);
         let now = table(query)?;
         if !now.iter().any(|key| signaller.keys.contains(key)) {
             break now.iter().all(|key| others.contains(key));
         }
-        let left =
-            deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             break false;
         }
-        if !signaller.wait(left) {
+        if !running {
             signaller.send_to_newcomers(query)?;
+            std::thread::sleep(STEP.min(left));
         }
     };
     signaller.wait_for_ends();
@@ -226,8 +232,8 @@ fn ancestry(pid: u32, parent: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
 /// binds such a port again need not have the name that was asked for.
 fn by_ports(query: &Query, sockets: &[Socket], keys: &[u64]) -> Result<(Query, Vec<u64>)> {
     // What an engine would tell was told before; now it would only take time.
-    let mut query = Query { containers: false, ..query.clone() };
-    if crate::port_ranges(&query.selectors).is_some() {
+    let mut query = Query { containers: false, serving: true, ..query.clone() };
+    if snapshot::port_ranges(&query.selectors).is_some() {
         return Ok((query, Vec::new()));
     }
     let mut ports: Vec<u16> = sockets.iter().map(|socket| socket.port).collect();
@@ -249,7 +255,7 @@ fn keys(sockets: &[Socket]) -> Vec<u64> {
 
 /// The keys of what serves the chosen ports now.
 fn table(query: &Query) -> Result<Vec<u64>> {
-    Ok(crate::serving(query)?.iter().map(|entry| entry.key).collect())
+    Ok(snapshot::entries(query)?.iter().map(|entry| entry.key).collect())
 }
 
 /// Sends one signal to holders of some sockets, and remembers whom it was sent to.
@@ -302,9 +308,6 @@ impl Signaller {
     /// Waits a little for one of the processes to end. False if all of them have:
     /// then somebody else holds a socket that is still there.
     fn wait(&self, left: Duration) -> bool {
-        /// A process may close its sockets long before it ends.
-        const STEP: Duration = Duration::from_millis(5);
-
         let running: Vec<&signal::Process> = self
             .targets
             .iter()
@@ -312,7 +315,6 @@ impl Signaller {
             .filter(|process| !process.has_ended())
             .collect();
         if running.is_empty() {
-            std::thread::sleep(STEP.min(left));
             return false;
         }
         signal::wait_for_any(&running, STEP.min(left));

@@ -15,8 +15,8 @@
 //!
 //! How it is built: `os` takes a `Snapshot` of sockets and holders, per
 //! system; the parsers of kernel data (`diag`, `procfs`, `cgroup`, `darwin`) are
-//! plain functions over bytes that compile and are tested on every system; this
-//! file joins, selects and counts. Nothing here prints, and nothing is cached.
+//! plain functions over bytes that compile and are tested on every system;
+//! `report` joins, selects and counts. Nothing here prints, and nothing is cached.
 
 #[cfg_attr(
     not(any(target_os = "linux", test, fuzzing)),
@@ -47,15 +47,16 @@ mod os;
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod procfs;
+mod report;
 mod selector;
+mod snapshot;
 mod supervisor;
 pub mod wait;
 pub mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -64,6 +65,7 @@ use serde::{Serialize, Serializer};
 use sys::Result;
 
 pub use selector::{Host, Selector, SelectorError};
+use snapshot::{Namespaces, Want};
 
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,7 +190,7 @@ pub struct Socket {
     pub owners: Vec<Rc<Owner>>,
     /// The container that its engine says this port is published for, where no owner could be seen.
     pub container: Option<Container>,
-    /// What processes hold it by: see [`Entry::key`].
+    /// What processes hold it by: see `Entry::key`.
     #[serde(skip)]
     key: u64,
 }
@@ -323,47 +325,9 @@ pub fn list(query: &Query) -> Result<Report> {
 
 /// [`list`], without a search for why nothing was chosen.
 fn look(query: &Query) -> Result<Report> {
-    let ports = port_ranges(&query.selectors);
-    let snapshot = os::snapshot(&want(query, ports.as_deref()))?;
-    Ok(report(query, snapshot))
-}
-
-/// What a query asks of the system, where it names these ports.
-fn want<'a>(query: &Query, ports: Option<&'a [RangeInclusive<u16>]>) -> Want<'a> {
-    let by_port = query.selectors.iter().any(|one| matches!(one, Selector::Port { .. }));
-    Want {
-        protocol: query.protocol,
-        all: query.all,
-        silent: query.all || (by_port && !query.serving),
-        ports,
-        namespaces: if query.all_namespaces { Namespaces::All } else { Namespaces::Own },
-        deadline: None,
-    }
-}
-
-/// What a query chooses of a snapshot.
-fn report(query: &Query, snapshot: Snapshot) -> Report {
-    let unread = snapshot.unread.len();
-    let all_read = snapshot.complete && unread == 0;
-    let mut report = join(snapshot);
-    report.sockets.retain(|socket| {
-        let chosen = choose(query, socket);
-        report.hidden += usize::from(chosen != Choice::No && lacks_owner(socket));
-        chosen == Choice::Yes
-    });
-    report.complete &= report.hidden == 0 && unread == 0;
-    let by_name = query.selectors.iter().any(|one| matches!(one, Selector::Process(_)));
-    if unread > 0 && report.sockets.is_empty() && (by_name || query.user.is_some()) {
-        // An owner that was not seen, beside one that was, could have matched.
-        report.undecided = true;
-        report.notes.push(format!("processes that could not be read: {unread}"));
-    }
-    report.sockets.sort_by_cached_key(Socket::rank);
-    if query.containers {
-        container::find(&mut report);
-    }
-    explain::found(query, &mut report, all_read);
-    report
+    let ports = snapshot::port_ranges(&query.selectors);
+    let snapshot = os::snapshot(&snapshot::want(query, ports.as_deref()))?;
+    Ok(report::report(query, snapshot))
 }
 
 /// A port that something serves.
@@ -406,217 +370,6 @@ pub fn served(deadline: Instant) -> Result<Vec<Served>> {
         Served { port, holders }
     });
     Ok(served.collect())
-}
-
-/// What serves the ports of a query, or any port if it names none.
-fn serving(query: &Query) -> Result<Vec<Entry>> {
-    let ports = port_ranges(&query.selectors);
-    os::entries(&want(&Query { serving: true, ..query.clone() }, ports.as_deref()))
-}
-
-/// What is bound to the ports of a query, TCP that does not listen too.
-fn bound(query: &Query) -> Result<Vec<Entry>> {
-    let ports = port_ranges(&query.selectors);
-    os::entries(&want(&Query { serving: false, ..query.clone() }, ports.as_deref()))
-}
-
-/// What a listing asks of the system.
-struct Want<'a> {
-    protocol: Option<Protocol>,
-    all: bool,
-    /// TCP that is bound without listening, too.
-    silent: bool,
-    /// Only these local ports; every port if `None`.
-    ports: Option<&'a [RangeInclusive<u16>]>,
-    namespaces: Namespaces,
-    /// When to stop looking for owners; they are then only needed by name.
-    deadline: Option<Instant>,
-}
-
-/// Network namespaces. A system without them has only its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Namespaces {
-    Own,
-    All,
-    /// All but this process's own.
-    Others,
-}
-
-impl Want<'_> {
-    /// Whether a socket of this kind is wanted.
-    fn includes(&self, protocol: Protocol, state: State, port: u16) -> bool {
-        self.protocol.is_none_or(|only| only == protocol)
-            && match (protocol, state) {
-                (_, State::Listen) | (Protocol::Udp, State::Bound) => true,
-                (Protocol::Tcp, State::Bound) => self.silent,
-                _ => self.all,
-            }
-            && self.ports.is_none_or(|ports| ports.iter().any(|range| range.contains(&port)))
-    }
-}
-
-/// A socket as the kernel lists it, before its owners are known.
-#[derive(Clone, Debug, PartialEq)]
-struct Entry {
-    /// What processes hold it by: the inode on Linux, the socket's handle on
-    /// macOS. 0 if no process can hold it, as in `TIME_WAIT`.
-    key: u64,
-    protocol: Protocol,
-    state: State,
-    local: SocketAddr,
-    peer: Option<SocketAddr>,
-    /// Whether an IPv6 socket refuses IPv4; `None` if the source does not say.
-    only_v6: Option<bool>,
-    /// Interface index, 0 for none.
-    interface: u32,
-    uid: Option<u32>,
-    /// The cgroup that it was made in: the inode of its directory.
-    cgroup: Option<u64>,
-    /// Index into [`Snapshot::namespaces`] if it is not this process's own.
-    namespace: Option<usize>,
-}
-
-/// Another network namespace.
-struct Namespace {
-    name: String,
-    /// Names of the interfaces that its sockets are bound to, by index.
-    interfaces: Vec<(u32, String)>,
-}
-
-/// What a system told at one moment.
-#[derive(Default)]
-struct Snapshot {
-    entries: Vec<Entry>,
-    namespaces: Vec<Namespace>,
-    owners: Vec<Owner>,
-    /// Socket key and index into `owners`, a pair for each holder.
-    holds: Vec<(u64, usize)>,
-    /// Whether the sockets are all there, and owners were looked for to the end.
-    complete: bool,
-    /// Processes that may not be read.
-    unread: Vec<u32>,
-    notes: Vec<String>,
-}
-
-#[derive(PartialEq)]
-enum Choice {
-    Yes,
-    No,
-    /// It depends on an owner that cannot be seen.
-    Unknown,
-}
-
-/// The ports to ask the kernel for: `None` if a process name is among the selectors.
-fn port_ranges(selectors: &[Selector]) -> Option<Vec<RangeInclusive<u16>>> {
-    let ranges: Option<Vec<_>> = selectors
-        .iter()
-        .map(|selector| match selector {
-            Selector::Port { ports, .. } => Some(ports.clone()),
-            Selector::Process(_) => None,
-        })
-        .collect();
-    ranges.filter(|ranges| !ranges.is_empty())
-}
-
-fn choose(query: &Query, socket: &Socket) -> Choice {
-    // Who only may hold it decides nothing.
-    let owners = || socket.owners.iter().filter(|owner| owner.certain);
-    let of_user = |uid| socket.uid == Some(uid) || owners().any(|owner| owner.uid == uid);
-    let yes = match query.user.map(of_user) {
-        // One user's socket may have been handed to a process of another.
-        Some(false) if lacks_owner(socket) => Choice::Unknown,
-        Some(false) => return Choice::No,
-        _ => Choice::Yes,
-    };
-    if query.selectors.is_empty() {
-        return yes;
-    }
-    let mut choice = Choice::No;
-    for selector in &query.selectors {
-        match selector.matches_socket(socket) {
-            Some(true) => return yes,
-            None if owners().any(|owner| selector.matches_owner(owner)) => return yes,
-            None if lacks_owner(socket) => choice = Choice::Unknown,
-            Some(false) | None => {}
-        }
-    }
-    choice
-}
-
-/// Whether some process must hold `socket`, but none was seen to.
-fn lacks_owner(socket: &Socket) -> bool {
-    !socket.owners.iter().any(|owner| owner.certain) && !socket.is_held_by_kernel()
-}
-
-/// Joins entries and owners, and gives users and supervisors their names.
-fn join(mut snapshot: Snapshot) -> Report {
-    supervisor::add(&mut snapshot.owners);
-    let mut users = HashMap::new();
-    let mut user = |uid: u32| users.entry(uid).or_insert_with(|| sys::user::name(uid)).clone();
-    let owners: Vec<Rc<Owner>> = snapshot
-        .owners
-        .into_iter()
-        .map(|owner| Rc::new(Owner { user: user(owner.uid), ..owner }))
-        .collect();
-    let mut holders: HashMap<u64, Vec<Rc<Owner>>> = HashMap::new();
-    for (key, owner) in snapshot.holds {
-        holders.entry(key).or_default().push(Rc::clone(&owners[owner]));
-    }
-    // A socket that changed its state during the dump may be listed twice.
-    let mut listed = HashSet::new();
-    let sockets = snapshot
-        .entries
-        .into_iter()
-        .filter(|entry| entry.key == 0 || listed.insert(entry.key))
-        .map(|entry| {
-            let mut owners = holders.remove(&entry.key).unwrap_or_default();
-            owners.sort_by_key(|owner| owner.pid);
-            owners.dedup_by_key(|owner| owner.pid);
-            let namespace = entry.namespace.map(|index| &snapshot.namespaces[index]);
-            Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, namespace, owners) }
-        })
-        .collect();
-    Report {
-        complete: snapshot.complete,
-        hidden: 0,
-        notes: snapshot.notes,
-        sockets,
-        undecided: false,
-    }
-}
-
-fn socket(entry: &Entry, namespace: Option<&Namespace>, owners: Vec<Rc<Owner>>) -> Socket {
-    let wildcard_v6 = entry.local.is_ipv6() && entry.local.ip().is_unspecified();
-    let address = entry.local.ip().to_canonical();
-    let interface = match namespace {
-        _ if entry.interface == 0 => None,
-        None => os::interface_name(entry.interface),
-        Some(other) => {
-            let mut names = other.interfaces.iter();
-            names.find(|(index, _)| *index == entry.interface).map(|(_, name)| name.clone())
-        }
-    };
-    Socket {
-        protocol: entry.protocol,
-        address,
-        port: entry.local.port(),
-        state: entry.state,
-        scope: match &interface {
-            Some(name) if address.is_unspecified() && name.starts_with("lo") => Scope::Loopback,
-            None if address.is_unspecified() => Scope::All,
-            _ if address.is_loopback() => Scope::Loopback,
-            _ => Scope::Lan,
-        },
-        interface,
-        dual_stack: if wildcard_v6 { entry.only_v6.map(|only| !only) } else { Some(false) },
-        peer: entry.peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port())),
-        uid: entry.uid,
-        user: None,
-        namespace: namespace.map(|namespace| namespace.name.clone()),
-        owners,
-        container: None,
-        key: entry.key,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::{Entry, Protocol, diag};
+use crate::snapshot::Entry;
+use crate::{Protocol, diag};
 
 /// The fields of `/proc/PID/stat` that identify a process.
 #[derive(Debug, PartialEq)]

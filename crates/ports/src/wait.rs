@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use sys::{Error, Result};
 
-use crate::{Entry, Protocol, Query, Selector, Socket, State};
+use crate::snapshot::Entry;
+use crate::{Protocol, Query, Selector, Socket, State, report, snapshot};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +35,11 @@ pub fn missing(
         Query { selectors: vec![selector.clone()], protocol, serving: true, ..Query::default() };
     let sockets = match selector {
         Selector::Port { .. } => {
-            let sockets = serving(selector, &crate::serving(&query)?);
+            let sockets = serving(selector, &snapshot::entries(&query)?);
             // TCP that is bound without listening takes longer to find: it is
             // looked for only where nothing else keeps the port busy.
             if goal == Goal::Free && sockets.is_empty() {
-                serving(selector, &crate::bound(&query)?)
+                serving(selector, &snapshot::entries(&Query { serving: false, ..query.clone() })?)
             } else {
                 sockets
             }
@@ -63,7 +64,7 @@ pub fn missing(
 
 /// The sockets at the address of a selector.
 fn serving(selector: &Selector, entries: &[Entry]) -> Vec<Socket> {
-    let sockets = entries.iter().map(|entry| crate::socket(entry, None, Vec::new()));
+    let sockets = entries.iter().map(|entry| report::socket(entry, None, Vec::new()));
     sockets.filter(|socket| selector.matches_socket(socket) == Some(true)).collect()
 }
 

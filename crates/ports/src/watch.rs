@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sys::Result;
 
-use crate::{Entry, Protocol, Query, Report, Socket, State, os};
+use crate::snapshot::Entry;
+use crate::{Protocol, Query, Report, Socket, State, os, snapshot};
 
 /// The time between two walks through the processes while no socket comes or
 /// goes: 50 times as long as the last walk took, within these limits.
@@ -87,8 +88,8 @@ impl Watcher {
 
     /// What has changed since the last look; the first time, everything that is there.
     pub fn look(&mut self) -> Result<Vec<Change>> {
-        let ports = crate::port_ranges(&self.query.selectors);
-        let want = crate::want(&self.query, ports.as_deref());
+        let ports = snapshot::port_ranges(&self.query.selectors);
+        let want = snapshot::want(&self.query, ports.as_deref());
         // Other namespaces are not looked at without their processes.
         if !self.query.all_namespaces
             && self.due.is_some_and(|due| Instant::now() < due)
@@ -99,7 +100,7 @@ impl Watcher {
         let start = Instant::now();
         let snapshot = os::snapshot(&want)?;
         self.seen = identities(&snapshot.entries);
-        let report = crate::report(&self.query, snapshot);
+        let report = crate::report::report(&self.query, snapshot);
         let before = self.due.is_some().then_some(self.report.sockets.as_slice());
         let changes = changes(before, &report.sockets, now());
         self.report = report;
@@ -224,7 +225,7 @@ mod tests {
         };
         let owner =
             |pid: &u32| Rc::new(Owner { pid: *pid, certain: *pid < 100, ..Owner::default() });
-        crate::socket(&entry, None, pids.iter().map(owner).collect())
+        crate::report::socket(&entry, None, pids.iter().map(owner).collect())
     }
 
     /// Event, port and PIDs of each change, and the PIDs before.

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::{holds, put, take};
+use crate::Protocol;
 use crate::diag::{Family, Message, accepts, messages, request};
-use crate::{Entry, Protocol};
+use crate::snapshot::Entry;
 
 const HEADER: usize = 16;
 const ANSWER: usize = 72;

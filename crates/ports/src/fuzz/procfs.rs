@@ -6,7 +6,8 @@ use super::take;
 use crate::procfs::{
     Stat, cmdline, full_name, namespace_inode, net_line, socket_inode, stat, unit,
 };
-use crate::{Entry, Protocol, State, cgroup, diag};
+use crate::snapshot::Entry;
+use crate::{Protocol, State, cgroup, diag};
 
 /// Any file, and files of processes, cgroups and sockets with any name or address.
 pub fn procfs(bytes: &[u8]) {

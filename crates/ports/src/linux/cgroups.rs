@@ -14,7 +14,8 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, fstat, fstatfs, openat};
 
 use super::DIRECTORY;
 use super::process::{Clock, name, read};
-use crate::{Owner, Snapshot};
+use crate::Owner;
+use crate::snapshot::Snapshot;
 
 /// Where cgroup v2 is mounted: alone, and beside v1.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];

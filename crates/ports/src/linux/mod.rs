@@ -19,8 +19,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sys::{Error, Result};
 
 use self::walk::{Tables, numbers, walk};
+use crate::diag::Family;
+use crate::procfs;
+use crate::snapshot::{Entry, Namespaces, Snapshot, Want};
 use crate::supervisor::Ancestor;
-use crate::{Entry, Namespaces, Snapshot, Want, procfs};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// Where the tables of this process's network namespace are.
@@ -106,7 +108,8 @@ pub(crate) fn unprivileged_ports() -> u16 {
 
 /// The name and parent of a process.
 pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
-    let stat = procfs::stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    let stat = process::read(rustix::fs::CWD, &format!("/proc/{pid}/stat")).ok()?;
+    let stat = procfs::stat(&stat)?;
     Some(Ancestor { name: stat.name, parent: stat.parent })
 }
 
@@ -172,10 +175,13 @@ fn drop_closed(snapshot: &mut Snapshot, want: &Want) -> Result<()> {
     let mut still = Vec::new();
     let mut netlink = tables::open();
     for (protocol, family) in tables::TABLES {
+        let of_family = |entry: &Entry| match family {
+            Family::Both => true,
+            Family::V4 => entry.local.is_ipv4(),
+            Family::V6 => entry.local.is_ipv6(),
+        };
         let concerned = |entry: &&Entry| {
-            entry.protocol == protocol
-                && entry.local.is_ipv4() == (family == crate::diag::Family::V4)
-                && entry.namespace.is_none()
+            entry.protocol == protocol && of_family(entry) && entry.namespace.is_none()
         };
         if snapshot.entries.iter().filter(concerned).any(is_unowned) {
             tables::table(&mut netlink, OWN_TABLES, family, protocol, want, &mut still)?;

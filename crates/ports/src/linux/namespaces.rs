@@ -12,7 +12,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::tables;
-use crate::{Entry, Namespace, Snapshot, Want, procfs};
+use crate::procfs;
+use crate::snapshot::{Entry, Namespace, Snapshot, Want};
 
 /// Where `ip netns` keeps names of namespaces (ip-netns(8)).
 const NAMES: &str = "/run/netns";
@@ -135,7 +136,7 @@ impl Place {
         let mut entries = Vec::new();
         for (protocol, family) in tables::wanted(want) {
             let directory = format!("/proc/{pid}/net");
-            tables::file(&directory, family, protocol, want, &mut entries)?;
+            tables::files(&directory, family, protocol, want, &mut entries)?;
         }
         Ok(Found { entries, interfaces: Vec::new(), whole: !want.silent })
     }

@@ -100,7 +100,7 @@ pub(super) fn link(process: BorrowedFd, name: &str) -> Option<String> {
 }
 
 /// A whole file of `/proc`, relative to a directory of it.
-pub(super) fn read(process: BorrowedFd, name: &str) -> rustix::io::Result<Vec<u8>> {
+pub(super) fn read(process: impl AsFd, name: &str) -> rustix::io::Result<Vec<u8>> {
     let file = openat(process, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut bytes = Vec::with_capacity(1024);
     loop {

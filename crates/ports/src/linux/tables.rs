@@ -10,7 +10,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use sys::{Error, Result};
 
 use crate::diag::{self, Family, Message};
-use crate::{Entry, Protocol, Want, procfs};
+use crate::snapshot::{Entry, Want};
+use crate::{Protocol, procfs};
 
 /// Whether the kernel can list TCP that is bound without listening: Linux 6.8 and later.
 pub(super) fn lists_silent() -> bool {
@@ -21,12 +22,8 @@ pub(super) fn lists_silent() -> bool {
 }
 
 /// The kernel's tables of sockets.
-pub(super) const TABLES: [(Protocol, Family); 4] = [
-    (Protocol::Tcp, Family::V4),
-    (Protocol::Tcp, Family::V6),
-    (Protocol::Udp, Family::V4),
-    (Protocol::Udp, Family::V6),
-];
+pub(super) const TABLES: [(Protocol, Family); 3] =
+    [(Protocol::Tcp, Family::Both), (Protocol::Udp, Family::V4), (Protocol::Udp, Family::V6)];
 
 /// All wanted sockets of both families; `directory` has the same as files.
 pub(super) fn sockets(
@@ -71,9 +68,9 @@ pub(super) fn table(
     }
     entries.truncate(before);
     let Err(why) = netlink else { return Ok(()) };
-    file(directory, family, protocol, want, entries).map_err(|error| Error::Unsupported {
+    files(directory, family, protocol, want, entries).map_err(|error| Error::Unsupported {
         doing: "list sockets".to_owned(),
-        why: format!("netlink: {why}; {}: {error}", path(directory, family, protocol)),
+        why: format!("netlink: {why}; {directory}/{}: {error}", protocol.name()),
     })
 }
 
@@ -134,26 +131,28 @@ fn states(protocol: Protocol, want: &Want) -> u32 {
     }
 }
 
-fn path(directory: &str, family: Family, protocol: Protocol) -> String {
-    let v6 = if family == Family::V6 { "6" } else { "" };
-    format!("{directory}/{}{v6}", protocol.name())
-}
-
 /// One table from a directory such as `/proc/net`. A missing IPv6 file means a kernel without IPv6.
-pub(super) fn file(
+pub(super) fn files(
     directory: &str,
     family: Family,
     protocol: Protocol,
     want: &Want,
     entries: &mut Vec<Entry>,
 ) -> io::Result<()> {
-    let text = match std::fs::read_to_string(path(directory, family, protocol)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && family == Family::V6 => {
-            return Ok(());
-        }
-        text => text?,
+    let suffixes: &[&str] = match family {
+        Family::Both => &["", "6"],
+        Family::V4 => &[""],
+        Family::V6 => &["6"],
     };
-    let lines = text.lines().filter_map(|line| procfs::net_line(line, protocol));
-    entries.extend(lines.filter(|entry| want.includes(protocol, entry.state, entry.local.port())));
+    for suffix in suffixes {
+        let path = format!("{directory}/{}{suffix}", protocol.name());
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && *suffix == "6" => continue,
+            text => text?,
+        };
+        let lines = text.lines().filter_map(|line| procfs::net_line(line, protocol));
+        let wanted = |entry: &Entry| want.includes(protocol, entry.state, entry.local.port());
+        entries.extend(lines.filter(wanted));
+    }
     Ok(())
 }

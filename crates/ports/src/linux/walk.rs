@@ -15,7 +15,8 @@ use sys::{Error, Result};
 
 use super::DIRECTORY;
 use super::process::{Clock, share_descriptors};
-use crate::{Owner, Snapshot, procfs};
+use crate::snapshot::Snapshot;
+use crate::{Owner, procfs};
 
 /// Which tables of descriptors to look through.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,8 +18,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use sys::{Error, Result};
 
+use crate::snapshot::{Entry, Namespaces, Snapshot, Want};
 use crate::supervisor::Ancestor;
-use crate::{Entry, Namespaces, Owner, Protocol, Snapshot, Want, darwin};
+use crate::{Owner, Protocol, darwin};
 
 // `sys/proc_info.h`; the crate libc has only some of them.
 const PROC_ALL_PIDS: u32 = 1;
@@ -27,6 +28,8 @@ const PROC_PIDLISTFDS: c_int = 1;
 const PROC_PIDTBSDINFO: c_int = 3;
 const PROC_PIDVNODEPATHINFO: c_int = 9;
 const PROC_PIDLISTFILEPORTS: c_int = 14;
+/// Of `bsd/sys/proc_info_private.h` in xnu's source: no public header has it.
+const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
 const PROC_PIDFDSOCKETINFO: c_int = 3;
 const PROC_PIDFILEPORTSOCKETINFO: c_int = 3;
 
@@ -120,10 +123,12 @@ pub(crate) fn command(pid: u32) -> Vec<String> {
     start.and_then(|bytes| darwin::arguments(&bytes)).unwrap_or_default()
 }
 
-/// When a process started; `None` if it has ended.
-pub(crate) fn started(pid: u32) -> Option<Timestamp> {
-    let process = basics(c_int::try_from(pid).ok()?)?;
-    Timestamp::new(process.start, process.start_micros * 1000).ok()
+/// What tells a process from every later one; `None` if it has ended. The kernel
+/// says it of any user's process.
+pub(crate) fn identity(pid: u32) -> Option<u64> {
+    let mut info = [0u8; darwin::IDENTITY_INFO];
+    let pid = c_int::try_from(pid).ok()?;
+    fill(pid, PROC_PIDUNIQIDENTIFIERINFO, &mut info).and_then(darwin::identity)
 }
 
 /// The name of the interface with this index.

@@ -8,22 +8,20 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use sys::{Error, Result};
 
 /// A process that can be waited for.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,
-    /// Together with the PID, this tells a process from a later one.
-    started: Option<Timestamp>,
+    /// No later process has it.
+    identity: u64,
 }
 
 /// Opens a process and makes sure that it holds one of the sockets; `None` if it does not, or has ended.
 pub(crate) fn open(pid: u32, keys: &[u64]) -> Result<Option<Process>> {
-    let started = super::started(pid);
-    let holds = started.is_some() && super::holds(pid, keys)?;
-    Ok(holds.then_some(Process { pid, started }))
+    let Some(identity) = super::identity(pid) else { return Ok(None) };
+    Ok(super::holds(pid, keys)?.then_some(Process { pid, identity }))
 }
 
 /// Whether this user may signal the process; true if it has ended.
@@ -47,7 +45,7 @@ impl Process {
 
     /// Whether the process has ended.
     pub(crate) fn has_ended(&self) -> bool {
-        super::started(self.pid) != self.started
+        super::identity(self.pid) != Some(self.identity)
     }
 }
 
