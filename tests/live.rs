@@ -1,7 +1,7 @@
 //! The facade of `ports` against real sockets: it sees exactly what was bound.
 
 use std::io::Read;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 
 use ports::{Protocol, Query, Report, Scope, Socket, State};
 
@@ -216,6 +216,21 @@ fn a_busy_port_is_explained_and_the_verdict_agrees_with_bind() {
     let text = until(|| said_of(port), |text| text.contains("TIME_WAIT"));
     assert!(text.contains("a server can bind it only with SO_REUSEADDR"), "{text}");
     TcpListener::bind(("0.0.0.0", port)).expect("as was said");
+}
+
+#[test]
+fn each_protocol_that_keeps_a_port_busy_gets_a_verdict() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let client = TcpStream::connect(server.local_addr().expect("an address")).expect("accepted");
+    let port = client.local_addr().expect("an address").port();
+    let udp = UdpSocket::bind(("127.0.0.1", port)).expect("only TCP has it");
+    udp.connect("127.0.0.1:9").expect("a peer");
+    let notes = list(&[port.to_string()]).notes.join("\n");
+    let (tcp, udp) = notes.split_once("; UDP: ").expect("both are told");
+    assert!(tcp.contains("TCP: it is the local port of a connection to 127.0.0.1:"), "{notes}");
+    assert!(tcp.ends_with("no server can bind it now"), "{notes}");
+    assert!(udp.starts_with("it is the local port of a connection to 127.0.0.1:9"), "{notes}");
+    assert!(udp.ends_with("no server can bind it now"), "{notes}");
 }
 
 /// Closes a connection from one end first. Only to drop it would leave the

@@ -166,13 +166,8 @@ fn cause(
     elsewhere: &[Socket],
     whole: bool,
 ) -> Option<String> {
-    let protocol = query.protocol.or(connected.first().map(|socket| socket.protocol));
-    let bindable = || try_to_bind(selector, protocol.unwrap_or(Protocol::Tcp));
-    if let Some(used) = in_use(connected) {
-        return Some(match bindable() {
-            Some(bindable) => format!("{used}; {}", verdict(bindable)),
-            None => used,
-        });
+    if let Some(used) = used(selector, connected) {
+        return Some(used);
     }
     if let Some(socket) = elsewhere.first() {
         let who = holder(socket);
@@ -188,7 +183,7 @@ fn cause(
     if whole && !privileged {
         return None;
     }
-    match bindable()? {
+    match try_to_bind(selector, query.protocol.unwrap_or(Protocol::Tcp))? {
         Bindable::Yes => None,
         Bindable::Denied => {
             Some(format!("this user may not bind it: ports below {start} are privileged"))
@@ -219,10 +214,27 @@ fn verdict(bindable: Bindable) -> &'static str {
     }
 }
 
+/// The connections that use the port of a selector, and what they leave to a
+/// server, for each protocol that has some.
+fn used(selector: &Selector, connected: &[Socket]) -> Option<String> {
+    let of = |protocol| {
+        let used = in_use(connected.iter().filter(move |socket| socket.protocol == protocol))?;
+        Some(match try_to_bind(selector, protocol) {
+            Some(bindable) => format!("{used}; {}", verdict(bindable)),
+            None => used,
+        })
+    };
+    match (of(Protocol::Tcp), of(Protocol::Udp)) {
+        (Some(tcp), Some(udp)) => Some(format!("TCP: {tcp}; UDP: {udp}")),
+        (tcp, udp) => tcp.or(udp),
+    }
+}
+
 /// The connections that use a port, in a few words; `None` if there are none.
-fn in_use(used: &[Socket]) -> Option<String> {
-    let resting = used.iter().filter(|socket| socket.state == State::TimeWait).count();
-    let live: Vec<_> = used.iter().filter(|socket| socket.state != State::TimeWait).collect();
+fn in_use<'a>(used: impl Iterator<Item = &'a Socket>) -> Option<String> {
+    let (resting, live): (Vec<_>, Vec<_>) =
+        used.partition(|socket| socket.state == State::TimeWait);
+    let resting = resting.len();
     let Some(first) = live.first() else {
         let hold = if resting == 1 { "connection holds" } else { "connections hold" };
         return (resting > 0)
