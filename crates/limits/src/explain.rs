@@ -22,7 +22,7 @@ pub struct Finding {
 impl Symptom {
     /// The cause that a line of text shows.
     pub fn of(line: &str) -> Option<&'static Self> {
-        let line = line.to_lowercase();
+        let line = format!("\n{}\n", line.trim().to_lowercase());
         let shows = |pattern: &[&str]| pattern.iter().all(|piece| line.contains(piece));
         SYMPTOMS.iter().find(|symptom| symptom.patterns.iter().any(|pattern| shows(pattern)))
     }
@@ -118,6 +118,7 @@ mod tests {
             "Permission denied",
             "bind: Address already in use",
             "Segmentation fault (core dumped)",
+            "the cat killed a mouse",
             "Resource temporarily unavailable",
             "open files are fine, nothing to watch",
         ] {

@@ -3,7 +3,8 @@
 //! To teach `mx limits explain` a message, add a row. Rows are tried from the
 //! top and the first that matches a line is taken, so the more special one
 //! stands first. A pattern is a list of pieces that must all be in the line;
-//! case does not matter, and pieces are written in lower case. Each row brings
+//! case does not matter, and pieces are written in lower case; \n stands for the
+//! begin and the end of the line. Each row brings
 //! messages as programs print them, which the tests hold it to.
 
 /// Error messages of one cause.
@@ -234,16 +235,8 @@ pub static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        limits: &["memory.max", "MemTotal"],
-        patterns: &[
-            &["memory cgroup out of memory"],
-            &["constraint_memcg"],
-            &["oomkilled"],
-            &["killed by signal: killed"],
-            &["exited with code 137"],
-            &["exit code 137"],
-            &["exit status 137"],
-        ],
+        limits: &["memory.max"],
+        patterns: &[&["memory cgroup out of memory"], &["constraint_memcg"], &["oomkilled"]],
         cause: "the kernel ended a process because its cgroup had used up its memory",
         advice: Some(
             "mx limits run as=SIZE -- CMD makes a program fail to allocate before it is killed",
@@ -252,8 +245,6 @@ pub static SYMPTOMS: &[Symptom] = &[
             "kernel: Memory cgroup out of memory: Killed process 4711 (python3)",
             "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0",
             "    Reason:       OOMKilled",
-            "RuntimeError: DataLoader worker (pid 31442) is killed by signal: Killed.",
-            "web exited with code 137",
         ],
     },
     Symptom {
@@ -274,6 +265,27 @@ pub static SYMPTOMS: &[Symptom] = &[
             "kernel: Out of memory: Killed process 912 (chrome) total-vm:9216000kB",
             "python3 invoked oom-killer: gfp_mask=0x140cca, order=0, oom_score_adj=0",
             "train.service: A process of this unit has been killed by the OOM killer.",
+        ],
+    },
+    Symptom {
+        limits: &["memory.max", "MemTotal"],
+        patterns: &[
+            &["\nkilled\n"],
+            &["\nzsh: killed"],
+            &[": line ", " killed"],
+            &["killed by signal: killed"],
+            &["exited with code 137"],
+            &["exit code 137"],
+            &["exit status 137"],
+        ],
+        cause: "somebody killed the process; the kernel does where the memory of the cgroup or of the machine is used up",
+        advice: Some("journalctl -k --grep 'out of memory' shows whether it did"),
+        examples: &[
+            "Killed",
+            "zsh: killed     python train.py",
+            "./train.sh: line 3:  4711 Killed                  python train.py",
+            "RuntimeError: DataLoader worker (pid 31442) is killed by signal: Killed.",
+            "web exited with code 137",
         ],
     },
     Symptom {
@@ -338,6 +350,7 @@ pub static SYMPTOMS: &[Symptom] = &[
             &["resource limits disable core dump"],
             &["core file size", "cannot modify limit"],
             &["no core dump"],
+            &["no core file"],
             &["core dump", "missing"],
             &["core dump", "truncated"],
             &["ulimit -c"],
@@ -351,6 +364,7 @@ pub static SYMPTOMS: &[Symptom] = &[
             "# No core dump will be written. Core dumps have been disabled.",
             "Resource limits disable core dumping for process 2230 (sleep).",
             "Segmentation fault, but the core dump is missing",
+            "no core file was left",
         ],
     },
     Symptom {
@@ -396,7 +410,7 @@ pub static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        limits: &["CommitLimit", "as", "vm.max_map_count", "MemTotal"],
+        limits: &["CommitLimit", "as", "MemTotal", "vm.max_map_count"],
         patterns: &[
             &["cannot allocate memory"],
             &["enomem"],

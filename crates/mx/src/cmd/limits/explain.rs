@@ -40,8 +40,9 @@ struct Explained {
 
 #[derive(Serialize)]
 struct Match {
-    /// The limit that most likely did it, by a name among the limits below.
-    limit: Option<&'static str>,
+    /// The limit that most likely did it, by a name among the limits below,
+    /// unless none of those that may have is here.
+    limit: &'static str,
     cause: &'static str,
     /// The command that lifts the limit.
     fix: Option<String>,
@@ -70,9 +71,14 @@ pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
     for found in &explained.matches {
         let times =
             if found.count > 1 { format!(" ({} lines)", found.count) } else { String::new() };
-        let limit = found.limit.unwrap_or("a limit that this system lacks");
-        out.note(&format!("{limit}: {}{times}", found.cause));
-        let fix = found.fix.clone().unwrap_or_else(|| "it is as high as it can be".to_owned());
+        out.note(&format!("{}: {}{times}", found.limit, found.cause));
+        let listed = explained.limits.iter().any(|limit| limit.resource.name == found.limit)
+            || explained.kernel.iter().any(|limit| limit.name == found.limit);
+        let fix = match &found.fix {
+            Some(fix) => fix,
+            None if listed => "it is as high as it can be",
+            None => "there is no such limit here: it is one of where the program ran",
+        };
         let advice = found.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
         out.hint(&format!("{fix}{advice}"));
     }
@@ -122,11 +128,9 @@ fn explained(finding: Finding, report: &Report) -> Match {
         Either::Kernel(limit) => (one, limit.state),
     }));
     let (limit, fix) = match likely {
-        None => (None, None),
-        Some(Either::Limit(limit)) => {
-            (Some(limit.resource.name), mend::lift(limit, None, report.pid))
-        }
-        Some(Either::Kernel(limit)) => (Some(limit.name), mend::lift_kernel(limit, None)),
+        None => (finding.symptom.limits[0], None),
+        Some(Either::Limit(limit)) => (limit.resource.name, mend::lift(limit, None, report.pid)),
+        Some(Either::Kernel(limit)) => (limit.name, mend::lift_kernel(limit, None)),
     };
     let Finding { symptom, line, count } = finding;
     Match { limit, cause: symptom.cause, fix, advice: symptom.advice, line, count }
