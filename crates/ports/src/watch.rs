@@ -158,6 +158,12 @@ fn identity(socket: &Socket) -> Identity {
     }
 }
 
+/// What makes a socket the same among those of several namespaces: each may
+/// have a connection with the same ends that nothing else tells apart.
+fn whole(socket: &Socket) -> (Identity, Option<&str>) {
+    (identity(socket), socket.namespace.as_deref())
+}
+
 /// What happened between two lists; `None` stands for the list before the first.
 fn changes(before: Option<&[Socket]>, after: &[Socket], time: Timestamp) -> Vec<Change> {
     let initial = before.is_none();
@@ -169,11 +175,11 @@ fn changes(before: Option<&[Socket]>, after: &[Socket], time: Timestamp) -> Vec<
         before: before.cloned(),
     };
     let sockets = before.unwrap_or_default();
-    let mut gone: HashMap<Identity, &Socket> =
-        sockets.iter().map(|socket| (identity(socket), socket)).collect();
+    let mut gone: HashMap<_, &Socket> =
+        sockets.iter().map(|socket| (whole(socket), socket)).collect();
     let mut changes = Vec::new();
     for socket in after {
-        match gone.remove(&identity(socket)) {
+        match gone.remove(&whole(socket)) {
             None => changes.push(change(Event::Opened, socket, None)),
             Some(old) if !same_owners(old, socket) => {
                 changes.push(change(Event::Changed, socket, Some(old)));
@@ -279,6 +285,18 @@ mod tests {
             told(Some(&before), &[socket(1, 10, &[7, 8])]),
             ["changed 1 [7, 8] Some([7, 100]) false"]
         );
+    }
+
+    #[test]
+    fn namespaces_are_told_apart() {
+        let rests = |namespace: &str| Socket {
+            state: State::TimeWait,
+            namespace: Some(namespace.to_owned()),
+            ..socket(1, 0, &[])
+        };
+        let both = [rests("blue"), rests("red")];
+        assert!(told(Some(&both), &both).is_empty());
+        assert_eq!(told(Some(&both), &both[..1]), ["closed 1 [] None false"]);
     }
 
     #[test]
