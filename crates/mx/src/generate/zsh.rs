@@ -1,4 +1,5 @@
-//! The completion for zsh: calls of `_arguments`, a function for each command.
+//! The completion for zsh: calls of `_arguments`, a function for each command;
+//! and the short names of the commands.
 
 use std::fmt::Write;
 
@@ -100,6 +101,25 @@ pub(super) fn script(mx: &Command) -> String {
     text.push_str(LIVE);
     text.push_str("\n_mx \"$@\"\n");
     text
+}
+
+/// The file with the short names, in which one line lists them.
+pub(super) fn with_names(present: &str, mx: &Command) -> String {
+    const START: &str = "local -A commands=(";
+
+    let pairs: Vec<String> = visible(mx)
+        .flat_map(|sub| {
+            sub.get_visible_aliases().map(move |alias| format!("{alias} {}", sub.get_name()))
+        })
+        .collect();
+    let line = |line: &str| {
+        if line.starts_with(START) {
+            format!("{START}{})\n", pairs.join(" "))
+        } else {
+            format!("{line}\n")
+        }
+    };
+    present.lines().map(line).collect()
 }
 
 /// A function for the command, and one for each of its subcommands.
