@@ -10,11 +10,11 @@ use crate::zsh::root;
 use crate::zsh_session::Session;
 
 /// The bindings of the README.
-const BOUND: &str = "
-    for keymap in emacs viins; do
-      bindkey -M $keymap '^Xy' mx-copy-line '^Xp' mx-paste
-    done
-    bindkey -M vicmd 'gy' mx-copy-line 'gp' mx-paste
+const BOUND: &str = "\
+for keymap in emacs viins; do
+  bindkey -M $keymap '^Xy' mx-copy-line '^Xp' mx-paste
+done
+bindkey -M vicmd 'gy' mx-copy-line 'gp' mx-paste
 ";
 
 const COPY: &str = "\x18y";
@@ -23,6 +23,12 @@ const ESCAPE: &str = "\x1b";
 /// Waits for no second key, so that ESC is one at once.
 const VI: &str = "bindkey -v; KEYTIMEOUT=1";
 const EMACS: &str = "bindkey -e";
+
+#[test]
+fn the_readme_has_these_bindings() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    assert!(readme.contains(&format!("```zsh\n{BOUND}```\n")));
+}
 
 fn session(mode: &str) -> Session {
     Session::with_home(Session::home_with_clipboard(), &format!("source $plugin\n{mode}\n{BOUND}"))
