@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::cli::MX;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, until};
 use crate::zsh_session::Session;
 
 /// Headings, and TAB that completes and does not expand.
@@ -60,10 +60,14 @@ fn rows<'a>(screen: &'a str, heading: &str) -> Vec<&'a str> {
     lines.take_while(|line| !line.starts_with('<') && !line.is_empty()).collect()
 }
 
-/// A process that is called so, and waits for the end of its input.
+/// A process that is called so, and waits for the end of its input. On Linux only.
 fn called(name: &str) -> Child {
     let mut command = Command::new("cat");
-    command.arg0(name).stdin(Stdio::piped()).spawn().expect("it starts")
+    let child = command.arg0(name).stdin(Stdio::piped()).spawn().expect("it starts");
+    // The kernel lets this process go on before the new name can be read.
+    let path = format!("/proc/{}/cmdline", child.id());
+    until(|| fs::read(&path).unwrap_or_default(), |bytes| bytes.starts_with(name.as_bytes()));
+    child
 }
 
 fn end(mut child: Child) {

@@ -314,6 +314,16 @@ fn unloading_leaves_what_became_of_a_name() {
 }
 
 #[test]
+fn unloading_gives_the_completion_of_names_back() {
+    let mut session = Session::new(
+        "zstyle ':mx:*' short-names yes; compinit; _comps[l]=_ls; source $plugin
+         told() { print \"$1=$_comps[mx],$_comps[p],$_comps[l].\" }",
+    );
+    session.press_until("told loaded\r", "\nloaded=_mx,_mx,_ls.");
+    session.press_until("mx_plugin_unload; told unloaded\r", "\nunloaded=_hosts,,_ls.");
+}
+
+#[test]
 fn names_are_defined_on_request_only_and_override_nothing() {
     for (lines, expected) in [
         ("source $plugin", ""),
