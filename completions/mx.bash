@@ -151,13 +151,13 @@ _mx_paths() {
 # Offers what `mx __complete $1` lists.
 _mx_live() {
   local address='' entry
-  [[ $typed == *:* ]] && address=${typed%:*}:
+  [[ $1 == ports && $typed == *:* ]] && address=${typed%:*}:
   while IFS= read -r entry; do
     # Behind an address only a port can follow.
     [[ -z $entry || ( $address && $entry == *[!0-9]* ) ]] && continue
     printf -v entry %q "$entry"
     _mx_offer "$address$entry"
-  done <<<"$(command mx __complete "$1" bash 2>/dev/null)"
+  done <<<"$(command mx __complete "$1" bash -- "$typed" 2>/dev/null)"
   # Behind NAME= the value is typed next, not a space.
   [[ ${COMPREPLY[*]-} == *= ]] && compopt -o nospace 2>/dev/null
 }
@@ -177,11 +177,11 @@ _mx_table() {
       arguments='live:ports...'
       ;;
     'mx ports kill')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=none --force -y --yes --dry-run -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=live:times --force -y --yes --dry-run -h --help'
       arguments='live:ports...'
       ;;
     'mx ports wait')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --free --timeout=none --interval=none -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --free --timeout=live:times --interval=live:times -h --help'
       arguments='live:ports...'
       ;;
     'mx ports free')
@@ -189,25 +189,25 @@ _mx_table() {
       arguments='none'
       ;;
     'mx ports watch')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces --interval=none -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces --interval=live:times -h --help'
       arguments='live:ports...'
       ;;
     'mx limits')
       commands='raise run set explain check persist help'
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=none --all -h --help'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=live:pids --all -h --help'
       arguments='live:limits...'
       ;;
     'mx limits raise')
       options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
-      arguments='live:limit-values...'
+      arguments='live:limit-raises...'
       ;;
     'mx limits run')
       options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
       arguments='live:limit-values... last:commandline'
       ;;
     'mx limits set')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=none -h --help'
-      arguments='live:limit-values...'
+      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=live:pids -h --help'
+      arguments='live:limit-changes...'
       ;;
     'mx limits explain')
       options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
@@ -219,7 +219,7 @@ _mx_table() {
       ;;
     'mx limits persist')
       options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --undo -h --help'
-      arguments='live:limit-values...'
+      arguments='live:limit-raises...'
       ;;
     'mx setup')
       options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --uninstall -h --help'

@@ -131,8 +131,11 @@ end
 
 # __mx_live NOUN: what `mx __complete NOUN` lists, also behind an address.
 function __mx_live
-    set -l address (commandline -ct | string match -r '.*:')
-    for line in (command mx __complete $argv fish 2>/dev/null)
+    set -l typed (commandline -ct)
+    set -l address
+    test $argv = ports
+    and set address (string match -r '.*:' -- $typed)
+    for line in (command mx __complete $argv fish -- "$typed" 2>/dev/null)
         if not set -q address[1]
             printf '%s\n' $line
         else if string match -qr '^[0-9]+\t' -- $line
@@ -187,7 +190,7 @@ complete -c mx -n '__mx_at option "mx ports kill"' -l color -x -k -a 'auto\\t"On
 complete -c mx -n '__mx_at option "mx ports kill"' -l tcp -d 'Only TCP'
 complete -c mx -n '__mx_at option "mx ports kill"' -l udp -d 'Only UDP'
 complete -c mx -n '__mx_at option "mx ports kill"' -l signal -x -k -a '(__mx_live signals)' -d 'The signal to send first, a name or a number'
-complete -c mx -n '__mx_at option "mx ports kill"' -l grace -x -d 'How long to wait for the ports to be free'
+complete -c mx -n '__mx_at option "mx ports kill"' -l grace -x -k -a '(__mx_live times)' -d 'How long to wait for the ports to be free'
 complete -c mx -n '__mx_at option "mx ports kill"' -l force -d 'Send KILL to what is left after that time'
 complete -c mx -n '__mx_at option "mx ports kill"' -s y -l yes -d 'Do not ask'
 complete -c mx -n '__mx_at option "mx ports kill"' -l dry-run -d 'Show what would be done, and do nothing'
@@ -201,8 +204,8 @@ complete -c mx -n '__mx_at option "mx ports wait"' -l color -x -k -a 'auto\\t"On
 complete -c mx -n '__mx_at option "mx ports wait"' -l tcp -d 'Only TCP'
 complete -c mx -n '__mx_at option "mx ports wait"' -l udp -d 'Only UDP'
 complete -c mx -n '__mx_at option "mx ports wait"' -l free -d 'Wait until nothing is bound any more'
-complete -c mx -n '__mx_at option "mx ports wait"' -l timeout -x -d 'How long to wait'
-complete -c mx -n '__mx_at option "mx ports wait"' -l interval -x -d 'How often to look'
+complete -c mx -n '__mx_at option "mx ports wait"' -l timeout -x -k -a '(__mx_live times)' -d 'How long to wait'
+complete -c mx -n '__mx_at option "mx ports wait"' -l interval -x -k -a '(__mx_live times)' -d 'How often to look'
 complete -c mx -n '__mx_at option "mx ports wait"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at argument "mx ports wait" 0 9999' -k -a '(__mx_live ports)'
 complete -c mx -n '__mx_at option "mx ports free"' -l json -d 'Print one JSON document'
@@ -224,7 +227,7 @@ complete -c mx -n '__mx_at option "mx ports watch"' -l udp -d 'Only UDP'
 complete -c mx -n '__mx_at option "mx ports watch"' -l all -d 'Connected and closing sockets too'
 complete -c mx -n '__mx_at option "mx ports watch"' -l user -x -k -a '(__fish_complete_users)' -d 'Only sockets of this user, a name or a number'
 complete -c mx -n '__mx_at option "mx ports watch"' -l all-namespaces -d 'Sockets of other network namespaces too, as those of containers'
-complete -c mx -n '__mx_at option "mx ports watch"' -l interval -x -d 'How often to look'
+complete -c mx -n '__mx_at option "mx ports watch"' -l interval -x -k -a '(__mx_live times)' -d 'How often to look'
 complete -c mx -n '__mx_at option "mx ports watch"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at argument "mx ports watch" 0 9999' -k -a '(__mx_live ports)'
 complete -c mx -n '__mx_at command "mx limits"' -a raise -d 'Raise limits of this shell'
@@ -239,7 +242,7 @@ complete -c mx -n '__mx_at option "mx limits"' -l table -d 'Print a table, also 
 complete -c mx -n '__mx_at option "mx limits"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
 complete -c mx -n '__mx_at option "mx limits"' -s q -l quiet -d 'Print nothing but errors'
 complete -c mx -n '__mx_at option "mx limits"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
-complete -c mx -n '__mx_at option "mx limits"' -l pid -x -d 'The limits of this process, and what it uses'
+complete -c mx -n '__mx_at option "mx limits"' -l pid -x -k -a '(__mx_live pids)' -d 'The limits of this process, and what it uses'
 complete -c mx -n '__mx_at option "mx limits"' -l all -d 'Every limit'
 complete -c mx -n '__mx_at option "mx limits"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at argument "mx limits" 0 9999' -k -a '(__mx_live limits)'
@@ -249,7 +252,7 @@ complete -c mx -n '__mx_at option "mx limits raise"' -l plain -d 'Print lines of
 complete -c mx -n '__mx_at option "mx limits raise"' -s q -l quiet -d 'Print nothing but errors'
 complete -c mx -n '__mx_at option "mx limits raise"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
 complete -c mx -n '__mx_at option "mx limits raise"' -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mx -n '__mx_at argument "mx limits raise" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at argument "mx limits raise" 0 9999' -k -a '(__mx_live limit-raises)'
 complete -c mx -n '__mx_at option "mx limits run"' -l json -d 'Print one JSON document'
 complete -c mx -n '__mx_at option "mx limits run"' -l table -d 'Print a table, also into a pipe'
 complete -c mx -n '__mx_at option "mx limits run"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
@@ -263,9 +266,9 @@ complete -c mx -n '__mx_at option "mx limits set"' -l table -d 'Print a table, a
 complete -c mx -n '__mx_at option "mx limits set"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
 complete -c mx -n '__mx_at option "mx limits set"' -s q -l quiet -d 'Print nothing but errors'
 complete -c mx -n '__mx_at option "mx limits set"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
-complete -c mx -n '__mx_at option "mx limits set"' -l pid -x -d 'The process'
+complete -c mx -n '__mx_at option "mx limits set"' -l pid -x -k -a '(__mx_live pids)' -d 'The process'
 complete -c mx -n '__mx_at option "mx limits set"' -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mx -n '__mx_at argument "mx limits set" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at argument "mx limits set" 0 9999' -k -a '(__mx_live limit-changes)'
 complete -c mx -n '__mx_at option "mx limits explain"' -l json -d 'Print one JSON document'
 complete -c mx -n '__mx_at option "mx limits explain"' -l table -d 'Print a table, also into a pipe'
 complete -c mx -n '__mx_at option "mx limits explain"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
@@ -288,7 +291,7 @@ complete -c mx -n '__mx_at option "mx limits persist"' -l color -x -k -a 'auto\\
 complete -c mx -n '__mx_at option "mx limits persist"' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx limits persist"' -l undo -d 'Remove what is kept'
 complete -c mx -n '__mx_at option "mx limits persist"' -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mx -n '__mx_at argument "mx limits persist" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at argument "mx limits persist" 0 9999' -k -a '(__mx_live limit-raises)'
 complete -c mx -n '__mx_at option "mx setup"' -l json -d 'Print one JSON document'
 complete -c mx -n '__mx_at option "mx setup"' -l table -d 'Print a table, also into a pipe'
 complete -c mx -n '__mx_at option "mx setup"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'

@@ -9,11 +9,16 @@
 _mx[home]="${${(%):-%x}:A:h:h}"
 \builtin autoload -Uz "${_mx[home]}/shell/functions/mx" \
   "${_mx[home]}/shell/functions/_mx_register" "${_mx[home]}/completions/_mx" \
-  "${_mx[home]}/shell/functions/mx_plugin_unload"
+  "${_mx[home]}/shell/functions/_mx_copy_line" "${_mx[home]}/shell/functions/_mx_paste" \
+  "${_mx[home]}/shell/functions/_mx_names" "${_mx[home]}/shell/functions/mx_plugin_unload"
 [[ -v precmd_functions ]] || _mx[precmd]=new
 \builtin typeset -ga precmd_functions
 precmd_functions+=(_mx_register)
 if [[ -v _comps ]]; then
   [[ "${_comps[mx]-}" == _mx ]] || _mx[former]="${_comps[mx]-}"
   \compdef _mx mx
+fi
+# Loaded while the editor runs, as some managers do: the next key comes before a prompt.
+if \builtin zmodload -e zsh/zle && \builtin zle; then
+  _mx_register
 fi

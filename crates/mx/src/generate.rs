@@ -23,6 +23,11 @@ fn the_zsh_completion_is_up_to_date() {
 }
 
 #[test]
+fn the_short_names_are_up_to_date() {
+    check("shell/functions/_mx_names", |present| zsh::with_names(present, &definition()));
+}
+
+#[test]
 fn the_bash_completion_is_up_to_date() {
     check("completions/mx.bash", |_| bash::script(&definition()));
 }

@@ -20,10 +20,24 @@ pub(crate) const ZSH_PLUGIN: File =
 /// The function `mx`.
 pub(crate) const ZSH_FUNCTION: File =
     File { path: "shell/functions/mx", text: include_str!("../../../shell/functions/mx") };
-/// Registers the completion.
+/// Registers the completion, and what else waits for the first prompt.
 pub(crate) const ZSH_REGISTER: File = File {
     path: "shell/functions/_mx_register",
     text: include_str!("../../../shell/functions/_mx_register"),
+};
+/// The widgets of the command line's editor.
+pub(crate) const ZSH_COPY: File = File {
+    path: "shell/functions/_mx_copy_line",
+    text: include_str!("../../../shell/functions/_mx_copy_line"),
+};
+pub(crate) const ZSH_PASTE: File = File {
+    path: "shell/functions/_mx_paste",
+    text: include_str!("../../../shell/functions/_mx_paste"),
+};
+/// Defines short names, where the user asks for them.
+pub(crate) const ZSH_NAMES: File = File {
+    path: "shell/functions/_mx_names",
+    text: include_str!("../../../shell/functions/_mx_names"),
 };
 /// Takes everything back.
 pub(crate) const ZSH_UNLOAD: File = File {
@@ -48,7 +62,16 @@ pub(crate) const FISH_COMPLETION: File =
 /// The files of a shell's integration; the first is the one that its start-up file loads.
 pub(crate) const fn files(shell: Shell) -> &'static [File] {
     match shell {
-        Shell::Zsh => &[ZSH_PLUGIN, ZSH_FUNCTION, ZSH_REGISTER, ZSH_UNLOAD, ZSH_COMPLETION],
+        Shell::Zsh => &[
+            ZSH_PLUGIN,
+            ZSH_FUNCTION,
+            ZSH_REGISTER,
+            ZSH_COPY,
+            ZSH_PASTE,
+            ZSH_NAMES,
+            ZSH_UNLOAD,
+            ZSH_COMPLETION,
+        ],
         Shell::Bash => &[BASH_PLUGIN, BASH_COMPLETION],
         Shell::Fish => &[FISH_FUNCTION, FISH_COMPLETION],
     }

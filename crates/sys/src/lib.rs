@@ -1,11 +1,12 @@
 //! What every noun needs from the system: one error type, user names, signals,
-//! and becoming another program.
+//! the list of processes, and becoming another program.
 //!
 //! Not here: anything about a noun, text for a terminal, exit codes. A leaf
 //! crate returns [`Error`]; the binary turns it into a message and a status.
 
 mod error;
 pub mod exec;
+pub mod processes;
 pub mod signal;
 pub mod user;
 

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
 use crate::integration::{
-    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_COMPLETION, ZSH_FUNCTION,
-    ZSH_PLUGIN, ZSH_REGISTER, ZSH_UNLOAD,
+    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_PLUGIN, files,
 };
 use crate::out::Out;
 use crate::shell::Shell;
@@ -46,15 +45,13 @@ pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
 /// options must not change how they are parsed, and `emulate -c` would fix
 /// their options, which a completion function must not have.
 fn zsh() -> String {
-    let bodies = [
-        ("mx", ZSH_FUNCTION),
-        ("_mx_register", ZSH_REGISTER),
-        ("mx_plugin_unload", ZSH_UNLOAD),
-        ("_mx", ZSH_COMPLETION),
-    ];
+    // Each file is the body of the function that it is called like.
+    let bodies = files(Shell::Zsh).iter().filter(|file| file.path != ZSH_PLUGIN.path);
     let functions: String = bodies
-        .iter()
-        .map(|(name, file)| format!("function {name} {{\n{body}}}\n", body = file.text))
+        .map(|file| {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            format!("function {name} {{\n{body}}}\n", body = file.text)
+        })
         .collect();
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\

@@ -1,5 +1,6 @@
 //! `mx limits`: what limits a process, and how near it is.
 
+mod candidates;
 mod check;
 mod explain;
 mod letters;
@@ -15,8 +16,8 @@ mod words;
 use clap::Subcommand;
 use limits::{Name, NameError, Query};
 
+pub(super) use self::candidates::{Purpose, limit_names, limit_values, profile_names};
 pub(crate) use self::letters::spell_out;
-pub(super) use self::words::{limit_names, limit_values, profile_names};
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;

@@ -50,6 +50,11 @@ pub(crate) const LIVE_VALUES: &[(&str, &str)] = &[
     ("signal", "signals"),
     ("limits", "limits"),
     ("wishes", "limit-values"),
-    ("changes", "limit-values"),
+    ("raises", "limit-raises"),
+    ("changes", "limit-changes"),
     ("profile", "profiles"),
+    ("pid", "pids"),
+    ("grace", "times"),
+    ("timeout", "times"),
+    ("interval", "times"),
 ];

@@ -32,6 +32,11 @@ use crate::table::{Align, Cell, Column, Table};
 /// fish: writes functions/mx.fish and completions/mx.fish below
 /// $XDG_CONFIG_HOME/fish (~/.config/fish), where fish finds them by itself.
 ///
+/// In zsh there are widgets for keys that you choose, as in bindkey '^Xy'
+/// mx-copy-line and bindkey '^Xp' mx-paste, and names on request: zstyle
+/// ':mx:*' short-names yes makes p stand for mx ports and so on, zstyle ':mx:*'
+/// global-aliases yes makes C stand for | mx copy, where these are free.
+///
 /// Manual pages go to $XDG_DATA_HOME/man/man1 (~/.local/share/man/man1).
 ///
 /// Doing it again changes nothing. --uninstall removes all of it and leaves the

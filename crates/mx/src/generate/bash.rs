@@ -158,13 +158,13 @@ _mx_paths() {
 # Offers what `mx __complete $1` lists.
 _mx_live() {
   local address='' entry
-  [[ $typed == *:* ]] && address=${typed%:*}:
+  [[ $1 == ports && $typed == *:* ]] && address=${typed%:*}:
   while IFS= read -r entry; do
     # Behind an address only a port can follow.
     [[ -z $entry || ( $address && $entry == *[!0-9]* ) ]] && continue
     printf -v entry %q "$entry"
     _mx_offer "$address$entry"
-  done <<<"$(command mx __complete "$1" bash 2>/dev/null)"
+  done <<<"$(command mx __complete "$1" bash -- "$typed" 2>/dev/null)"
   # Behind NAME= the value is typed next, not a space.
   [[ ${COMPREPLY[*]-} == *= ]] && compopt -o nospace 2>/dev/null
 }

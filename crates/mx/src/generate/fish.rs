@@ -47,8 +47,11 @@ end
 
 # __mx_live NOUN: what `mx __complete NOUN` lists, also behind an address.
 function __mx_live
-    set -l address (commandline -ct | string match -r '.*:')
-    for line in (command mx __complete $argv fish 2>/dev/null)
+    set -l typed (commandline -ct)
+    set -l address
+    test $argv = ports
+    and set address (string match -r '.*:' -- $typed)
+    for line in (command mx __complete $argv fish -- "$typed" 2>/dev/null)
         if not set -q address[1]
             printf '%s\n' $line
         else if string match -qr '^[0-9]+\t' -- $line

@@ -1,4 +1,5 @@
-//! The completion for zsh: calls of `_arguments`, a function for each command.
+//! The completion for zsh: calls of `_arguments`, a function for each command;
+//! and the short names of the commands.
 
 use std::fmt::Write;
 
@@ -18,34 +19,70 @@ const HEAD: &str = r"#compdef mx
 /// seconds in the parameter of the plugin, which need not be loaded.
 const LIVE: &str = r#"
 _mx_live() {
-  local line tag ret=1
+  local key=$1 line tag separator ret=1
+  local -a tags rows words shown suffix lines expl
   typeset -gA _mx
-  if [[ ${_mx[noun]-} != $1 ]] || (( SECONDS - _mx[at] >= 2 )); then
-    _mx[noun]=$1 _mx[at]=$SECONDS
-    _mx[lines]="$(_call_program $1 command mx __complete $1 2>/dev/null)"
+  # Behind NAME= and NAME=SOFT: stand values of that limit.
+  if [[ $1 == limit-* && $PREFIX == [[:alnum:]_]##=([[:alnum:]]#:|)[[:alnum:]]# ]]; then
+    key+=" zsh ${PREFIX%%[[:alnum:]]#}"
+    compset -P '*[=:]'
   fi
-  local -a tags values suffix lines=("${(@f)_mx[lines]}")
+  if [[ ${_mx[noun]-} != $key ]] || (( SECONDS - _mx[at] >= 2 )); then
+    _mx[noun]=$key _mx[at]=$SECONDS
+    _mx[lines]="$(_call_program $1 command mx __complete $=key 2>/dev/null)"
+  fi
+  lines=("${(@f)_mx[lines]}")
+  if [[ $1 == pids && $PREFIX == *[^0-9]* ]]; then
+    # A name stands for the processes of that name.
+    lines=("${(@M)lines:#*:(#i)${(b)PREFIX}*}")
+    PREFIX='' SUFFIX=''
+    (( $#lines > 1 )) && compstate[insert]=menu
+  fi
   for line in $lines; do
     [[ -n $line ]] && tags+=("${line%%$'\t'*}")
   done
   tags=("${(@u)tags}")
-  # Behind an address only a port can follow; the address is kept as it was typed.
-  compset -P '*:' && tags=("${(@)tags:#processes}")
+  if [[ $1 == ports ]]; then
+    # Behind an address only a port can follow; the address is kept as it was typed.
+    compset -P '*:' && tags=("${(@)tags:#processes}")
+  fi
   (( $#tags )) || return 1
   _tags $tags
   while _tags; do
     for tag in $tags; do
-      _requested $tag || continue
-      values=("${(@)${(@M)lines:#$tag$'\t'*}#*$'\t'}")
-      # Behind NAME= the value is typed next, not a space.
-      suffix=()
-      [[ ${values[1]%%:*} == *= ]] && suffix=(-S '')
-      _describe -V -t $tag ${tag//_/ } values "${suffix[@]}" && ret=0
+      _requested -V $tag expl ${tag//_/ } || continue
+      rows=("${(@)${(@M)lines:#$tag$'\t'*}#*$'\t'}")
+      suffix=() shown=()
+      if [[ ${rows[1]%%:*} == *= ]]; then
+        # A sign that goes away where no value follows.
+        rows=("${(@)rows/=/}")
+        suffix=(-q -S =)
+      fi
+      words=("${(@)${(@M)rows##([^:\\]|\\?)##}//\\(#b)(?)/$match[1]}")
+      # Not _describe: it reorders what has one description.
+      if (( rows[(I)*:*] )) && zstyle -T ":completion:$curcontext:$tag" verbose; then
+        zstyle -s ":completion:$curcontext:$tag" list-separator separator || separator=--
+        zformat -a rows " $separator " "${(@)rows}"
+        rows=("${(@)${(@mr:COLUMNS-1:)rows}%%[[:space:]]##}")
+        shown=(-l -d rows)
+      fi
+      compadd "$expl[@]" "$shown[@]" "$suffix[@]" -a words && ret=0
     done
     (( ret )) || break
   done
   return ret
 }
+"#;
+
+/// An alias that zsh did not replace before completion.
+const ALIAS: &str = r#"  if [[ -o complete_aliases && -n ${aliases[$words[1]]-} ]]; then
+    local -a alias=(${(z)aliases[$words[1]]})
+    alias=(${alias[${alias[(i)mx]},-1]})
+    if (( $#alias )); then
+      words=($alias "${(@)words[2,-1]}")
+      (( CURRENT += $#alias - 1 ))
+    fi
+  fi
 "#;
 
 /// Behind `--` stands the command line of another program.
@@ -60,14 +97,33 @@ const COMMAND_LINE: &str = r#"  local -i end=${words[(i)--]}
 
 pub(super) fn script(mx: &Command) -> String {
     let mut text = String::from(HEAD);
-    function_of(mx, "_mx", &mut text);
+    function_of(mx, "_mx", ALIAS, &mut text);
     text.push_str(LIVE);
     text.push_str("\n_mx \"$@\"\n");
     text
 }
 
+/// The file with the short names, in which one line lists them.
+pub(super) fn with_names(present: &str, mx: &Command) -> String {
+    const START: &str = "local -A commands=(";
+
+    let pairs: Vec<String> = visible(mx)
+        .flat_map(|sub| {
+            sub.get_visible_aliases().map(move |alias| format!("{alias} {}", sub.get_name()))
+        })
+        .collect();
+    let line = |line: &str| {
+        if line.starts_with(START) {
+            format!("{START}{})\n", pairs.join(" "))
+        } else {
+            format!("{line}\n")
+        }
+    };
+    present.lines().map(line).collect()
+}
+
 /// A function for the command, and one for each of its subcommands.
-fn function_of(command: &Command, function: &str, text: &mut String) {
+fn function_of(command: &Command, function: &str, first: &str, text: &mut String) {
     let subcommands: Vec<&Command> = visible(command).collect();
     let mut specs: Vec<String> = options(command).flat_map(|arg| option(command, arg)).collect();
     let positionals: Vec<String> = command
@@ -77,7 +133,7 @@ fn function_of(command: &Command, function: &str, text: &mut String) {
         .map(|(index, arg)| positional(index, arg))
         .collect();
     let values = [specs.clone(), positionals].concat().join(" \\\n    ");
-    let before = if command.get_positionals().any(Arg::is_last_set) { COMMAND_LINE } else { "" };
+    let before = if command.get_positionals().any(Arg::is_last_set) { COMMAND_LINE } else { first };
     if subcommands.is_empty() {
         arguments(function, before, "-s -S", &values, text);
         return;
@@ -120,14 +176,26 @@ fn function_of(command: &Command, function: &str, text: &mut String) {
     }
     for sub in subcommands {
         if sub.get_name() == "help" {
-            let _ = write!(
-                text,
-                "\n{function}_help() {{\n  _arguments -S : '1:command:{function}__commands'\n}}\n"
-            );
+            help_of(command, function, text);
         } else {
-            function_of(sub, &format!("{function}_{}", sub.get_name()), text);
+            function_of(sub, &format!("{function}_{}", sub.get_name()), "", text);
         }
     }
+}
+
+/// What follows `help`: a subcommand, and one of that.
+fn help_of(command: &Command, function: &str, text: &mut String) {
+    let _ = write!(
+        text,
+        "\n{function}_help() {{\n  if (( CURRENT == 2 )); then\n    {function}__commands\n    return\n  fi\n"
+    );
+    let _ = write!(text, "  shift words\n  (( CURRENT-- ))\n  case $words[1] in\n");
+    for sub in visible(command).filter(|sub| visible(sub).next().is_some()) {
+        let names: Vec<&str> =
+            std::iter::once(sub.get_name()).chain(sub.get_visible_aliases()).collect();
+        let _ = writeln!(text, "    ({}) {function}_{}_help ;;", names.join("|"), sub.get_name());
+    }
+    let _ = write!(text, "    (*) return 1 ;;\n  esac\n}}\n");
 }
 
 /// A function that calls `_arguments`.

@@ -52,13 +52,13 @@ Examples:
   mx limits persist --undo                     removes them")]
 pub(crate) struct PersistArgs {
     /// Limits, as nofile or nofile=65536, and profiles
-    #[arg(id = "wishes", value_name = "NAME[=VALUE]", value_parser = words::word)]
+    #[arg(id = "raises", value_name = "NAME[=VALUE]", value_parser = words::word)]
     words: Vec<Word>,
     /// Print what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Remove what is kept
-    #[arg(long, conflicts_with = "wishes")]
+    #[arg(long, conflicts_with = "raises")]
     undo: bool,
 }
 

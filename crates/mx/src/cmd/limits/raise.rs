@@ -44,7 +44,7 @@ Examples:
   mx limits raise ml                           what a profile asks for")]
 pub(crate) struct RaiseArgs {
     /// Limits, as nofile or nofile=65536, and profiles
-    #[arg(id = "wishes", value_name = "NAME[=VALUE]", value_parser = words::word)]
+    #[arg(id = "raises", value_name = "NAME[=VALUE]", value_parser = words::word)]
     words: Vec<Word>,
 }
 

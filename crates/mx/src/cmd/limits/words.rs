@@ -2,10 +2,9 @@
 
 use limits::change::{Wish, WishError};
 use limits::profile::Profile;
-use limits::{Name, NameError, PARAMETERS, RESOURCES, Resource, Value};
+use limits::{NameError, Resource, Value};
 
 use super::profiles;
-use crate::cmd::complete::Candidate;
 use crate::exit::{Exit, Failure};
 
 /// A wish, or what may be the name of a profile.
@@ -62,42 +61,5 @@ fn profile(name: &str) -> Result<Profile, Failure> {
             )
         }
         (_, hint) => Failure { hint, ..failure },
-    })
-}
-
-/// The limits of this system.
-pub(in crate::cmd) fn limit_names() -> Vec<Candidate> {
-    let parameters =
-        PARAMETERS.iter().filter(|parameter| limits::exists(Name::Parameter(parameter)));
-    let parameters = parameters.map(|parameter| Candidate {
-        group: "kernel",
-        word: parameter.name.to_owned(),
-        description: parameter.description.to_owned(),
-    });
-    resources("").chain(parameters).collect()
-}
-
-/// The beginnings of wishes, and the profiles.
-pub(in crate::cmd) fn limit_values() -> Vec<Candidate> {
-    resources("=").chain(profile_names()).collect()
-}
-
-/// The profiles; none if the file of the user's own is broken.
-pub(in crate::cmd) fn profile_names() -> Vec<Candidate> {
-    let profiles = profiles::all().unwrap_or_default().into_iter();
-    let candidate = |profile: Profile| Candidate {
-        group: "profiles",
-        word: profile.name,
-        description: profile.description,
-    };
-    profiles.map(candidate).collect()
-}
-
-fn resources(behind: &str) -> impl Iterator<Item = Candidate> {
-    let here = RESOURCES.iter().filter(|resource| limits::exists(Name::Resource(resource)));
-    here.map(move |resource| Candidate {
-        group: "limits",
-        word: format!("{}{behind}", resource.name),
-        description: resource.description.to_owned(),
     })
 }
