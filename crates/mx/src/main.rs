@@ -12,6 +12,7 @@
 mod attributes;
 mod cmd;
 mod directives;
+mod edit;
 mod exit;
 #[cfg(test)]
 mod generate;
