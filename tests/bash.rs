@@ -135,6 +135,38 @@ fn sourcing_leaves_the_shell_as_it_was() {
 }
 
 #[test]
+fn the_function_is_read_at_its_first_use() {
+    // What it leaves is what it would have left at once, wherever the shell is by then.
+    let output = script(
+        "shopt -s expand_aliases; alias mx=false local=false; IFS=x; before=\"$(shopt; set -o; alias)\"\n\
+         cd \"$ROOT/shell\" && source ./mx.bash; cd /\n\
+         (\\mx --version); \\mx ports '' 2>&1; echo \"status $?\"\n\
+         [[ \"$(shopt; set -o; alias)\" == \"$before\" ]] && echo same\n\
+         compgen -v _mx; compgen -A function; declare -f mx | grep -c MX_INTEGRATION",
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(text.starts_with(&format!("{version}mx: cannot use '' as a selector: ")), "{text}");
+    assert!(text.ends_with("status 2\nsame\n_mx_home\n_mx\nmx\n1\n"), "{text}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_shell_outlives_the_files() {
+    let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+    let copy = "home=$(mktemp -d); mkdir $home/shell; cp \"$ROOT\"/shell/*.bash $home/shell\n\
+                source $home/shell/mx.bash";
+    for damage in ["rm -r $home", ": >$home/shell/function.bash; trap 'rm -r $home' EXIT"] {
+        for options in ["", "set -euo pipefail", "set -o posix"] {
+            let text = format!("{options}\n{copy}\n{damage}\nmx --version; mx --version");
+            let output = script(&text);
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{text}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), version.repeat(2), "{text}");
+        }
+    }
+}
+
+#[test]
 fn without_the_program_the_function_says_so() {
     let output =
         script("source \"$ROOT/shell/mx.bash\"; PATH=/nonexistent; mx ports; echo \"status $?\"");
