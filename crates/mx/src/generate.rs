@@ -97,6 +97,35 @@ fn is_repeated(arg: &Arg) -> bool {
         || matches!(arg.get_action(), ArgAction::Append)
 }
 
+/// Whether an option can be given again.
+fn may_recur(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append | ArgAction::Count)
+}
+
+/// Whether nothing can stand beside an option, as beside --help.
+fn stands_alone(arg: &Arg) -> bool {
+    use ArgAction::{Help, HelpLong, HelpShort, Version};
+    matches!(arg.get_action(), Help | HelpLong | HelpShort | Version)
+}
+
+/// The arguments that cannot stand beside this one.
+fn conflicts<'a>(command: &'a Command, arg: &'a Arg) -> impl Iterator<Item = &'a Arg> {
+    // clap records a conflict with one of the two.
+    let conflict = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    command
+        .get_arguments()
+        .filter(move |other| conflict(arg, other) || conflict(other, arg))
+        .filter(|other| other.get_id() != arg.get_id())
+}
+
+/// What hides an option once it is given: its own spellings first, unless it may recur.
+fn excluded_by(command: &Command, arg: &Arg) -> Vec<String> {
+    let own = if may_recur(arg) { Vec::new() } else { spellings(arg) };
+    own.into_iter().chain(conflicts(command, arg).flat_map(spellings)).collect()
+}
+
 /// What the values of an argument are, for a shell to complete.
 enum Values {
     /// What `mx __complete NOUN` lists.
