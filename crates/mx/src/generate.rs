@@ -37,6 +37,20 @@ fn the_command_table_of_the_readme_is_up_to_date() {
     check("README.md", |readme| readme::with_table(readme, &definition()));
 }
 
+/// Writes the scripts of clap_complete into the directory that $CLAP_SCRIPTS names.
+#[test]
+#[ignore = "tests/bench/shell compares with what this writes"]
+fn what_clap_would_complete() {
+    use clap_complete::{Shell, generate_to};
+
+    let directory = std::env::var_os("CLAP_SCRIPTS").expect("CLAP_SCRIPTS");
+    for shell in [Shell::Zsh, Shell::Bash, Shell::Fish] {
+        let script = generate_to(shell, &mut Mx::command(), "mx", &directory);
+        let text = fs::read_to_string(script.expect("a directory")).expect("a script");
+        assert!(text.contains("limits"), "{shell}: {text}");
+    }
+}
+
 #[test]
 fn live_values_name_arguments_that_exist() {
     fn ids(command: &Command) -> Vec<String> {
