@@ -21,10 +21,11 @@ const HEAD: &str = r"#compdef mx
 /// seconds in the parameter of the plugin, which need not be loaded.
 const LIVE: &str = r#"
 _mx_live() {
-  local line tag ret=1
+  # Not SECONDS, which the completion system begins anew for each TAB.
+  local line tag ret=1 now=${(%):-%D{%s}}
   typeset -gA _mx
-  if [[ ${_mx[noun]-} != $1 ]] || (( SECONDS - _mx[at] >= 2 )); then
-    _mx[noun]=$1 _mx[at]=$SECONDS
+  if [[ ${_mx[noun]-} != $1 ]] || (( now - _mx[at] >= 2 )); then
+    _mx[noun]=$1 _mx[at]=$now
     _mx[lines]="$(_call_program $1 command mx __complete $1 2>/dev/null)"
   fi
   local -a tags values suffix lines=("${(@f)_mx[lines]}")
