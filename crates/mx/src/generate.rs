@@ -45,7 +45,7 @@ fn what_clap_would_complete() {
 
     let directory = std::env::var_os("CLAP_SCRIPTS").expect("CLAP_SCRIPTS");
     for shell in [Shell::Zsh, Shell::Bash, Shell::Fish] {
-        let script = generate_to(shell, &mut Mx::command(), "mx", &directory);
+        let script = generate_to(shell, &mut definition(), "mx", &directory);
         let text = fs::read_to_string(script.expect("a directory")).expect("a script");
         assert!(text.contains("limits"), "{shell}: {text}");
     }
