@@ -18,19 +18,21 @@ _mx() {
     line=${rest#"$word"}
   done
 
-  local path=mx position=0 option='' help='' last='' commands options arguments
+  local path=mx position=0 option='' help='' last='' literal='' hidden=' ' entry names
+  local commands options arguments conflicts
   _mx_table
   for (( i = 1; i < n; i++ )); do
     word=${words[i]}
-    if [[ $last ]]; then
+    if [[ $last$literal ]]; then
       (( ++position ))
     elif [[ $option ]]; then
       option=''
+    elif [[ $word == -- && $arguments == *last:* ]]; then
+      last=1 position=0
     elif [[ $word == -- ]]; then
-      last=$i position=0
+      literal=1
     elif [[ $word == -?* ]]; then
-      option=$word
-      _mx_takes_value || option=''
+      _mx_given "$word"
     elif (( position == 0 )) && _mx_enter; then
       _mx_table
     else
@@ -38,7 +40,51 @@ _mx() {
     fi
   done
   COMPREPLY=()
-  _mx_reply "${words[n]}"
+  # Nothing stands beside --help.
+  [[ $hidden == *'*'* ]] || _mx_reply "${words[n]}"
+}
+
+# Finds the `entry` of the option $1 in `options`, and all its `names`.
+_mx_find() {
+  for entry in $options; do
+    names=${entry%%=*}
+    names=${names#[+!]}
+    [[ "|$names|" == *"|$1|"* ]] && return 0
+  done
+  return 1
+}
+
+# Notes what the option $1 hides, and whether the next word is its value. $1 may
+# hold several short options, and the value.
+_mx_given() {
+  local j pair
+  if [[ $1 == --* ]]; then
+    _mx_find "${1%%=*}" || return 0
+    _mx_hide
+    [[ $1 == *=* || $entry != *=* ]] || option=$1
+    return 0
+  fi
+  for (( j = 1; j < ${#1}; j++ )); do
+    _mx_find "-${1:j:1}" || return 0
+    _mx_hide
+    [[ $entry == *=* ]] || continue
+    (( j < ${#1} - 1 )) || option=-${1:j:1}
+    return 0
+  done
+}
+
+# Hides what the option `entry` excludes: itself, what it conflicts with, or all.
+# An option is hidden by the last of its names.
+_mx_hide() {
+  local name=${names##*|}
+  case $entry in
+    '!'*) hidden+='* ' ;;
+    [^+]*) hidden+="$name " ;;
+  esac
+  for pair in $conflicts; do
+    [[ $pair == "$name,"* ]] && hidden+="${pair#*,} "
+    [[ $pair == *",$name" ]] && hidden+="${pair%,*} "
+  done
 }
 
 # Makes `word` part of `path`, if it is a subcommand. `help` leads to the others.
@@ -55,19 +101,12 @@ _mx_enter() {
 
 # Sets `values` to what completes the values of `option`, if it takes any.
 _mx_takes_value() {
-  local entry
-  for entry in $options; do
-    if [[ $entry == "$option="* ]]; then
-      values=${entry#*=}
-      return 0
-    fi
-  done
-  return 1
+  _mx_find "$option" && [[ $entry == *=* ]] && values=${entry#*=}
 }
 
 # Offers what can stand at the place of the word $1.
 _mx_reply() {
-  local current=$1 prefix='' values entry breaks='' kept=''
+  local current=$1 prefix='' values breaks='' kept=''
   # Readline keeps what stands before the last of the characters that split words.
   [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
   [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
@@ -78,15 +117,13 @@ _mx_reply() {
     (( position )) || _mx_offer_commands
   elif [[ $option ]]; then
     _mx_takes_value && _mx_values "$values"
-  elif [[ -z $last && $current == --*=* ]]; then
+  elif [[ -z $last$literal && $current == --*=* ]]; then
     option=${current%%=*} prefix=${current%%=*}=
     _mx_takes_value && _mx_values "$values"
-  elif [[ -z $last && $current == -* ]]; then
-    for entry in $options; do
-      _mx_offer "${entry%%=*}"
-    done
+  elif [[ -z $last$literal && $current == -* ]]; then
+    _mx_offer_options
   else
-    [[ -z $last ]] && (( position == 0 )) && _mx_offer_commands
+    [[ -z $last$literal ]] && (( position == 0 )) && _mx_offer_commands
     i=0
     for entry in $arguments; do
       if [[ $entry == last:* ]]; then
@@ -98,6 +135,16 @@ _mx_reply() {
       (( ++i ))
     done
   fi
+}
+
+# Offers each option that is not hidden, by all its names.
+_mx_offer_options() {
+  for entry in $options; do
+    names=${entry%%=*}
+    names=${names#[+!]}
+    # shellcheck disable=SC2086 # Names are split, and none is a pattern.
+    [[ $hidden == *" ${names##*|} "* ]] || _mx_offer ${names//|/ }
+  done
 }
 
 _mx_offer_commands() {
@@ -163,71 +210,87 @@ _mx_live() {
 }
 
 # Sets what follows `path`: its subcommands (short=long for a short name), its
-# options, and what completes their values and its arguments.
+# options (all names of one, + in front if it may recur, ! if it stands alone),
+# what completes their values and its arguments, and which options conflict.
 _mx_table() {
-  commands='' options='' arguments=''
+  commands='' options='' arguments='' conflicts=''
   case $path in
     'mx')
       commands='ports p=ports limits l=limits setup init help'
-      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help -V --version'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help !-V|--version'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports')
       commands='kill wait free watch help'
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces !-h|--help'
       arguments='live:ports...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports kill')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=live:times --force -y --yes --dry-run -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=live:times --force -y|--yes --dry-run !-h|--help'
       arguments='live:ports...'
+      conflicts='--json,--table --json,--plain --plain,--table --dry-run,--yes'
       ;;
     'mx ports wait')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --free --timeout=live:times --interval=live:times -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --free --timeout=live:times --interval=live:times !-h|--help'
       arguments='live:ports...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports free')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --count=none --range=none --udp -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --count=none --range=none --udp !-h|--help'
       arguments='none'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports watch')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces --interval=live:times -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces --interval=live:times !-h|--help'
       arguments='live:ports...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits')
       commands='raise run set explain check persist help'
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=live:pids --all -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --all !-h|--help'
       arguments='live:limits...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits raise')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
       arguments='live:limit-raises...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits run')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
       arguments='live:limit-values... last:commandline'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits set')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --pid=live:pids -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids !-h|--help'
       arguments='live:limit-changes...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits explain')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
       arguments='none...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits check')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --template -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --template !-h|--help'
       arguments='live:profiles'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits persist')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --undo -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --dry-run --undo !-h|--help'
       arguments='live:limit-raises...'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx setup')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never --dry-run --uninstall -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --dry-run --uninstall !-h|--help'
       arguments='words:zsh,bash,fish'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx init')
-      options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
       arguments='words:zsh,bash,fish'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
   esac
 }

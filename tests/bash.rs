@@ -88,6 +88,67 @@ fn tab_completes_values_and_never_a_hidden_command_or_a_file() {
     terminal.wait_for_text("setup zsh .bash; echo none");
 }
 
+/// What bash offers for these words, each between blanks.
+fn offered(words: &str) -> String {
+    let output = script(&format!(
+        "source \"$ROOT/completions/mx.bash\"; COMP_LINE='{words}' COMP_WORDS=({words}) COMP_POINT={length}\n\
+         [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')\n\
+         COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); _mx; echo \" ${{COMPREPLY[*]-}} \"",
+        length = words.len(),
+    ));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn options_that_are_given_are_not_offered_again() {
+    for (words, option, expected) in [
+        ("mx ports --", "--json", true),
+        ("mx ports --json --", "--json", false),
+        ("mx --json ports --", "--json", false),
+        // What conflicts with it, and its other name.
+        ("mx ports --json --", "--table", false),
+        ("mx ports kill -y --", "--yes", false),
+        ("mx ports kill --yes -", "-y", false),
+        ("mx ports kill -qy --", "--quiet", false),
+        ("mx ports kill -y --", "--dry-run", false),
+        ("mx ports kill --dry-run --", "--yes", false),
+        ("mx ports kill -y --", "--force", true),
+        ("mx ports --user root --", "--user", false),
+        ("mx ports --user root --", "--tcp", true),
+        ("mx ports --help --", "--tcp", false),
+        ("mx ports --user --help --", "--tcp", true),
+        ("mx ports -- --", "--tcp", false),
+    ] {
+        let offered = offered(words);
+        assert_eq!(offered.contains(&format!(" {option} ")), expected, "{words}: {offered}");
+    }
+    assert_eq!(offered("mx --help po"), "  \n");
+    assert_eq!(offered("mx setup --help z"), "  \n");
+    // The value of an option that is given, and where it ends.
+    assert_eq!(offered("mx ports kill --signal HU"), " HUP \n");
+    assert_eq!(offered("mx ports --color al"), " always \n");
+    // bash splits the word at the sign.
+    let mut terminal = bash(&home(LOADED[0]));
+    terminal.type_text("mx ports --user=root --us\t --ud\t");
+    terminal.wait_for_text("mx ports --user=root --us --udp");
+}
+
+#[test]
+fn arguments_behind_two_dashes_are_completed() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0");
+    let port = format!(" {} ", fixture.port(0));
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+        let ports = offered(words);
+        assert!(ports.contains(&port), "{words}: {ports}");
+        assert!(!ports.contains(" kill "), "{words}: {ports}");
+    }
+    assert_eq!(offered("mx setup -- zs"), " zsh \n");
+    assert_eq!(offered("mx setup -- zsh ba"), "  \n");
+    assert_eq!(offered("mx limits run -- mx-no-such-prog"), "  \n", "a program stands there");
+    assert!(offered("mx limits run -- env").contains(" env "));
+}
+
 #[test]
 fn a_hostile_process_name_stays_inert() {
     if !cfg!(target_os = "linux") {
@@ -132,6 +193,38 @@ fn sourcing_leaves_the_shell_as_it_was() {
          [[ \"$(shopt; set -o; alias)\" == \"$before\" ]] && echo same; compgen -v _mx; compgen -A function",
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "same\n_mx_home\n_mx\nmx\n");
+}
+
+#[test]
+fn the_function_is_read_at_its_first_use() {
+    // What it leaves is what it would have left at once, wherever the shell is by then.
+    let output = script(
+        "shopt -s expand_aliases; alias mx=false local=false; IFS=x; before=\"$(shopt; set -o; alias)\"\n\
+         cd \"$ROOT/shell\" && source ./mx.bash; cd /\n\
+         (\\mx --version); \\mx ports '' 2>&1; echo \"status $?\"\n\
+         [[ \"$(shopt; set -o; alias)\" == \"$before\" ]] && echo same\n\
+         compgen -v _mx; compgen -A function; declare -f mx | grep -c MX_INTEGRATION",
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(text.starts_with(&format!("{version}mx: cannot use '' as a selector: ")), "{text}");
+    assert!(text.ends_with("status 2\nsame\n_mx_home\n_mx\nmx\n1\n"), "{text}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_shell_outlives_the_files() {
+    let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+    let copy = "home=$(mktemp -d); mkdir $home/shell; cp \"$ROOT\"/shell/*.bash $home/shell\n\
+                source $home/shell/mx.bash";
+    for damage in ["rm -r $home", ": >$home/shell/function.bash; trap 'rm -r $home' EXIT"] {
+        for options in ["", "set -euo pipefail", "set -o posix"] {
+            let text = format!("{options}\n{copy}\n{damage}\nmx --version; mx --version");
+            let output = script(&text);
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{text}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), version.repeat(2), "{text}");
+        }
+    }
 }
 
 #[test]

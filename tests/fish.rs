@@ -109,6 +109,51 @@ fn what_can_stand_at_a_place_is_offered_with_its_description() {
 }
 
 #[test]
+fn options_that_are_given_are_not_offered_again() {
+    let is_offered = |words: &str, option: &str| {
+        offered(words).lines().any(|line| line.split('\t').next() == Some(option))
+    };
+    for (words, option, expected) in [
+        ("mx ports --", "--json", true),
+        ("mx ports --json --", "--json", false),
+        ("mx --json ports --", "--json", false),
+        // What conflicts with it, and its other name.
+        ("mx ports --json --", "--table", false),
+        ("mx ports kill -y --", "--yes", false),
+        ("mx ports kill -qy --", "--quiet", false),
+        ("mx ports kill -y --", "--dry-run", false),
+        ("mx ports kill -y --", "--force", true),
+        ("mx ports --user=root --", "--user", false),
+        ("mx ports --user root --", "--user", false),
+        ("mx ports --user root --", "--tcp", true),
+        ("mx ports --help --", "--tcp", false),
+        ("mx ports --user --help --", "--tcp", true),
+        ("mx ports -- --", "--tcp", false),
+    ] {
+        assert_eq!(is_offered(words, option), expected, "{words}: {option}");
+    }
+    assert_eq!(offered("mx --help po"), "");
+    assert_eq!(offered("mx setup --help z"), "");
+    // The value of an option that is given.
+    assert!(offered("mx ports kill --signal HU").starts_with("HUP\t"));
+    assert_eq!(offered("mx ports --color al"), "always\tAlways\n");
+}
+
+#[test]
+fn arguments_behind_two_dashes_are_completed() {
+    let fixture = Fixture::new("tcp 127.0.0.1:0");
+    let port = format!("{}\t", fixture.port(0));
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+        let ports = offered(words);
+        assert!(ports.contains(&port), "{words}: {ports}");
+        assert!(!ports.contains("kill\t"), "{words}: {ports}");
+    }
+    assert_eq!(offered("mx setup -- zs"), "zsh\tThe Z shell\n");
+    assert_eq!(offered("mx setup -- zsh ba"), "");
+    assert_eq!(offered("mx limits run -- nofil"), offered("nofil"), "a program stands there");
+}
+
+#[test]
 fn a_hostile_process_name_stays_inert() {
     if !cfg!(target_os = "linux") {
         return; // Only Linux lets a test rename a process.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::cli::MX;
+use crate::zsh::started_processes;
 
 fn mx(home: &TempDir, arguments: &[&str]) -> Output {
     let output = Command::new(MX)
@@ -97,7 +98,7 @@ fn new_shells_have_the_limit_and_higher_ones_stay() {
             );
             assert!(text.starts_with(expected), "{}: {text}", one.0);
         }
-        let leftover = shell(&home, &["nofile=200:400"], one, "echo \"[$_mx_limit]\"");
+        let leftover = shell(&home, &["nofile=200:400"], one, "echo \"[$_mx_limit$_mx_limits]\"");
         assert_eq!(leftover, "[]\n", "{}", one.0);
     }
     done(&home, &["limits", "persist", "--undo"]);
@@ -107,6 +108,119 @@ fn new_shells_have_the_limit_and_higher_ones_stay() {
     }
 }
 
+/// Makes the lines in the start-up files of bash and zsh read no file of Linux,
+/// as elsewhere.
+fn without_proc(home: &TempDir) {
+    for name in [".zshrc", ".bashrc"] {
+        let path = home.path().join(name);
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(text.contains("/proc/self/limits"), "{text}");
+        fs::write(&path, text.replace("/proc/self/limits", "/none")).expect("a file");
+    }
+}
+
+#[test]
+fn where_ulimit_has_to_be_asked_the_limit_is_raised_too() {
+    let home = home();
+    done(&home, &["limits", "persist", "nofile=300", "stack=4M"]);
+    without_proc(&home);
+    for one in SHELLS {
+        for (limits, expected) in [
+            (["nofile=200:400", "stack=1M:8M"], "300\n4096\n"),
+            (["nofile=350:400", "stack=8M:8M"], "350\n8192\n"),
+            (["nofile=100:250", "stack=unlimited"], "250\nunlimited\n"),
+        ] {
+            let text = shell(&home, &limits, one, "ulimit -Sn; ulimit -Ss");
+            assert_eq!(text, expected, "{}: {limits:?}", one.0);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_costs_a_new_shell_no_process() {
+    let home = home();
+    let start = |(name, arguments): (&str, &[&str])| {
+        let home = format!("HOME={}", home.path().display());
+        let limits = ["limits", "run", "nofile=200:400", "core=0:1M", "--"];
+        let call = ["env", &home, MX].into_iter().chain(limits);
+        let call: Vec<&str> =
+            call.chain([name]).chain(arguments.iter().copied()).chain([":"]).collect();
+        started_processes(&call)
+    };
+    let without = SHELLS.map(start);
+    done(&home, &["limits", "persist", "nofile=300", "core=64k"]);
+    assert_eq!(SHELLS.map(start), without);
+    if without[0].is_some() {
+        without_proc(&home);
+        let asked = SHELLS.map(start);
+        assert!(asked[0] > without[0] && asked[1] > without[1], "a fork is noticed: {asked:?}");
+    }
+}
+
+#[test]
+fn options_and_functions_of_the_user_stay_as_they_are() {
+    let home = home();
+    done(&home, &["limits", "persist", "nofile=300", "core=64k"]);
+    let cases: [(&str, &str, &str, &[&str]); 2] = [
+        (
+            "zsh",
+            ".zshrc",
+            "typeset -m '_mx*'; functions -m '_mx*'",
+            &[
+                "setopt err_exit no_unset ksh_arrays sh_word_split glob_subst",
+                "setopt sh_glob extended_glob",
+            ],
+        ),
+        (
+            "bash",
+            ".bashrc",
+            "declare -F; compgen -v _mx",
+            &["set -euo pipefail", "set -o posix", "IFS=0"],
+        ),
+    ];
+    for (name, file, listing, options) in cases {
+        let path = home.path().join(file);
+        let kept = fs::read_to_string(&path).expect("a file");
+        let (_, kept) = kept.split_once("# Limits, kept").expect("limits");
+        for options in options {
+            let text = format!("{options}\n#{kept}\nulimit -Sn\n{listing}\n");
+            let text = shell(&home, &["nofile=200:400", "core=0:1M"], (name, &["-c"]), &text);
+            let rest = text.strip_prefix("300\n").expect(&text);
+            assert_eq!(rest, "", "{options}");
+        }
+    }
+}
+
+#[test]
+fn uninstalling_takes_the_limits_along() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| home.path().join(name);
+    fs::write(path(".zshrc"), "alias x=y").expect("a file");
+    fs::write(path(".bashrc"), "alias a=b\n").expect("a file");
+    fs::write(path(".profile"), ". ~/.bashrc\n").expect("a file");
+    let before = files(home.path());
+    for shell in ["zsh", "bash", "fish"] {
+        done(&home, &["setup", shell]);
+    }
+    done(&home, &["limits", "persist", "nofile=300"]);
+    assert_eq!(files(home.path()).len(), before.len() + 1);
+    for shell in ["zsh", "bash", "fish"] {
+        let text = done(&home, &["setup", shell, "--uninstall"]);
+        assert_eq!(text.contains("conf.d/mx-limits.fish"), shell == "fish", "{text}");
+    }
+    assert_eq!(files(home.path()), before);
+
+    // What an older mx left behind there is still found, and a file of the user is not touched.
+    let limits = path(".config/fish/conf.d/mx-limits.fish");
+    fs::write(&limits, "# Written by `mx limits persist`; --undo removes it.\n").expect("a file");
+    done(&home, &["limits", "persist", "--undo"]);
+    assert!(!limits.exists());
+    fs::write(&limits, "mine\n").expect("a file");
+    done(&home, &["setup", "fish"]);
+    done(&home, &["setup", "fish", "--uninstall"]);
+    assert_eq!(fs::read(&limits).expect("a file"), b"mine\n");
+}
+
 #[test]
 fn what_was_kept_is_replaced_and_survives_another_setup() {
     let home = home();
@@ -114,7 +228,7 @@ fn what_was_kept_is_replaced_and_survives_another_setup() {
     let text = done(&home, &["limits", "persist", "core=max"]);
     assert_eq!(text.lines().count(), 3, "{text}");
     let kept = fs::read_to_string(home.path().join(".zshrc")).expect("a file");
-    assert!(kept.contains("ulimit -Sc ") && !kept.contains("-Sn"), "{kept}");
+    assert!(kept.contains("_mx_raise c ") && !kept.contains("_mx_raise n "), "{kept}");
     done(&home, &["setup", "zsh"]);
     assert_eq!(fs::read_to_string(home.path().join(".zshrc")).expect("a file"), kept);
     let output = mx(&home, &["limits", "persist", "core=1M"]);

@@ -92,6 +92,26 @@ fn the_limit_of_the_shell_rises_and_what_it_was_is_said() {
 }
 
 #[test]
+fn what_the_function_tells_mx_reaches_no_command() {
+    for shell in SHELLS {
+        // The variable of the user, and none of the function's.
+        let set = if shell.name == "fish" { "set -x MX_MINE 1" } else { "export MX_MINE=1" };
+        let call = "mx limits run nofile=300 -- env";
+        let (printed, error) = shell.said(&format!("{set}\n{call}"));
+        assert_eq!(error, "", "{}", shell.name);
+        let ours: Vec<&str> = printed.lines().filter(|line| line.starts_with("MX_")).collect();
+        assert_eq!(ours, ["MX_MINE=1"], "{}", shell.name);
+        assert!(printed.contains("\nHOME=") || printed.starts_with("HOME="), "{printed}");
+        // The function does tell it: a program that only passes it on shows that.
+        let (told, _) = shell.said(
+            "mkdir $HOME/bin; printf '#!/bin/sh\\nenv\\n' >$HOME/bin/mx; chmod +x $HOME/bin/mx\n\
+             PATH=$HOME/bin:$PATH mx limits run nofile=300 -- env",
+        );
+        assert!(told.contains("MX_INTEGRATION=source\n"), "{}: {told}", shell.name);
+    }
+}
+
+#[test]
 fn several_limits_in_the_units_of_the_shell() {
     for shell in SHELLS {
         let (printed, error) = shell.said(
@@ -232,9 +252,8 @@ fn without_the_function_the_line_to_type_is_said() {
 fn a_shell_that_did_not_do_it_is_found_out() {
     // The function's part is played here: the second run, with limits that did not change.
     let output = Command::new(crate::cli::MX)
-        .args(["limits", "run", "nofile=200:400", "--", crate::cli::MX, "limits", "raise"])
-        .arg("nofile=300")
-        .env("MX_RAISED", "nofile=200")
+        .args(["limits", "run", "nofile=200:400", "--", "env", "MX_RAISED=nofile=200"])
+        .args([crate::cli::MX, "limits", "raise", "nofile=300"])
         .output()
         .expect("mx runs");
     assert_eq!(output.status.code(), Some(3), "{output:?}");

@@ -188,7 +188,7 @@ fn an_older_integration_is_brought_up_to_date_at_its_first_use() {
     let version = env!("CARGO_PKG_VERSION");
     for (shell, path) in [
         ("zsh", ".local/share/mx/zsh/shell/functions/mx"),
-        ("bash", ".local/share/mx/bash/shell/mx.bash"),
+        ("bash", ".local/share/mx/bash/shell/function.bash"),
         ("fish", ".config/fish/functions/mx.fish"),
     ] {
         let home = home();

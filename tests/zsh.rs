@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
@@ -292,7 +293,30 @@ pub(crate) fn started_processes(program: &[&str]) -> Option<usize> {
         .expect("strace runs");
     assert!(status.success());
     let text = fs::read_to_string(trace.path()).expect("a trace");
-    Some(text.lines().filter(|line| !line.contains("+++")).count())
+    // A thread is no process: fish reads a substitution with one.
+    let is_process = |line: &&str| !line.contains("+++") && !line.contains("CLONE_THREAD");
+    Some(text.lines().filter(is_process).count())
+}
+
+#[test]
+fn ports_that_are_listed_grow_old() {
+    let mut terminal = zsh(&home("compinit; source $plugin"));
+    let first = Fixture::new("tcp 127.0.0.1:0");
+    terminal.type_text("mx ports \t");
+    terminal.wait_for_text(&format!("\n{} ", first.port(0)));
+    let second = Fixture::new("tcp 127.0.0.1:0");
+    let row = format!("\n{} ", second.port(0));
+    // What is kept for two seconds may be listed again and again until they are over.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut screen = String::new();
+    while !screen.contains(&row) {
+        assert!(Instant::now() < deadline, "never saw {row}: {screen}");
+        terminal.type_text("\x15\x0cmx ports \t");
+        screen = terminal.wait_for_text("watch ");
+        // The line is empty again before the next list.
+        terminal.type_text("\x15\x0c");
+        terminal.wait_for("an empty screen", |text| !text.contains("watch "));
+    }
 }
 
 #[test]

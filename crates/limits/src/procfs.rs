@@ -23,6 +23,13 @@ const TITLES: [(&str, &str); 16] = [
     ("Max realtime timeout", "rttime"),
 ];
 
+impl Resource {
+    /// How Linux calls it in `/proc/PID/limits`.
+    pub fn title(&self) -> &'static str {
+        TITLES.iter().find(|(_, name)| *name == self.name).map_or("", |(title, _)| title)
+    }
+}
+
 /// The limits in the text of `/proc/PID/limits`. What is not understood is left out.
 pub(crate) fn limits(text: &str) -> Vec<(&'static Resource, Pair)> {
     text.lines()

@@ -9,12 +9,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
 
+use crate::integration;
 use crate::shell::Shell;
 
 /// Names the shell, and `:sub` behind it says that only a subshell can be changed.
 const OFFERED: &str = "MX_DIRECTIVES";
 /// In the second run: the limits that were to be raised, as `NAME=OLD NAME=OLD`.
 const RAISED: &str = "MX_RAISED";
+/// What the function says to this program, and to no other that it becomes.
+pub(crate) const FROM_FUNCTION: [&str; 3] = [integration::CALLER, OFFERED, RAISED];
 
 /// A request to set a soft limit, in the words of the shell's `ulimit`.
 pub(crate) struct Limit<'a> {

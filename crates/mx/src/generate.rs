@@ -42,6 +42,20 @@ fn the_command_table_of_the_readme_is_up_to_date() {
     check("README.md", |readme| readme::with_table(readme, &definition()));
 }
 
+/// Writes the scripts of clap_complete into the directory that $CLAP_SCRIPTS names.
+#[test]
+#[ignore = "tests/bench/shell compares with what this writes"]
+fn what_clap_would_complete() {
+    use clap_complete::{Shell, generate_to};
+
+    let directory = std::env::var_os("CLAP_SCRIPTS").expect("CLAP_SCRIPTS");
+    for shell in [Shell::Zsh, Shell::Bash, Shell::Fish] {
+        let script = generate_to(shell, &mut definition(), "mx", &directory);
+        let text = fs::read_to_string(script.expect("a directory")).expect("a script");
+        assert!(text.contains("limits"), "{shell}: {text}");
+    }
+}
+
 #[test]
 fn live_values_name_arguments_that_exist() {
     fn ids(command: &Command) -> Vec<String> {
@@ -100,6 +114,35 @@ fn spellings(arg: &Arg) -> Vec<String> {
 fn is_repeated(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|range| range.max_values() > 1)
         || matches!(arg.get_action(), ArgAction::Append)
+}
+
+/// Whether an option can be given again.
+fn may_recur(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append | ArgAction::Count)
+}
+
+/// Whether nothing can stand beside an option, as beside --help.
+fn stands_alone(arg: &Arg) -> bool {
+    use ArgAction::{Help, HelpLong, HelpShort, Version};
+    matches!(arg.get_action(), Help | HelpLong | HelpShort | Version)
+}
+
+/// The arguments that cannot stand beside this one.
+fn conflicts<'a>(command: &'a Command, arg: &'a Arg) -> impl Iterator<Item = &'a Arg> {
+    // clap records a conflict with one of the two.
+    let conflict = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    command
+        .get_arguments()
+        .filter(move |other| conflict(arg, other) || conflict(other, arg))
+        .filter(|other| other.get_id() != arg.get_id())
+}
+
+/// What hides an option once it is given: its own spellings first, unless it may recur.
+fn excluded_by(command: &Command, arg: &Arg) -> Vec<String> {
+    let own = if may_recur(arg) { Vec::new() } else { spellings(arg) };
+    own.into_iter().chain(conflicts(command, arg).flat_map(spellings)).collect()
 }
 
 /// What the values of an argument are, for a shell to complete.

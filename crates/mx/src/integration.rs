@@ -47,9 +47,12 @@ pub(crate) const ZSH_UNLOAD: File = File {
 pub(crate) const ZSH_COMPLETION: File =
     File { path: "completions/_mx", text: include_str!("../../../completions/_mx") };
 
-/// The function `mx`, and the loader of the completion.
+/// Loads the function and the completion at their first use.
 pub(crate) const BASH_PLUGIN: File =
     File { path: "shell/mx.bash", text: include_str!("../../../shell/mx.bash") };
+/// The function `mx`.
+pub(crate) const BASH_FUNCTION: File =
+    File { path: "shell/function.bash", text: include_str!("../../../shell/function.bash") };
 pub(crate) const BASH_COMPLETION: File =
     File { path: "completions/mx.bash", text: include_str!("../../../completions/mx.bash") };
 
@@ -72,7 +75,7 @@ pub(crate) const fn files(shell: Shell) -> &'static [File] {
             ZSH_UNLOAD,
             ZSH_COMPLETION,
         ],
-        Shell::Bash => &[BASH_PLUGIN, BASH_COMPLETION],
+        Shell::Bash => &[BASH_PLUGIN, BASH_FUNCTION, BASH_COMPLETION],
         Shell::Fish => &[FISH_FUNCTION, FISH_COMPLETION],
     }
 }

@@ -13,6 +13,7 @@ mod attributes;
 mod cmd;
 mod deferred;
 mod directives;
+mod edit;
 mod exit;
 #[cfg(test)]
 mod generate;

@@ -5,7 +5,10 @@
 //! before `main` runs, and then gives every program that it starts the default,
 //! and an empty signal mask.
 
-#![expect(unsafe_code, reason = "sigaction(2) is a C function, and called before main")]
+#![expect(
+    unsafe_code,
+    reason = "sigaction(2) is a C function, and called before main; the environment has no lock"
+)]
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -37,14 +40,20 @@ extern "C" fn remember() {
     }
 }
 
-/// Becomes the program named by the first word. Returns only if that fails.
-pub fn replace(words: &[OsString]) -> io::Error {
+/// Becomes the program named by the first word, which does not see these
+/// variables of the environment. Returns only if that fails.
+pub fn replace(words: &[OsString], hidden: &[&str]) -> io::Error {
     let words: Result<Vec<CString>, _> =
         words.iter().map(|word| CString::new(word.as_bytes())).collect();
     let words = match words {
         Ok(words) if !words.is_empty() => words,
         _ => return io::Error::from(io::ErrorKind::InvalidInput),
     };
+    for name in hidden {
+        // SAFETY: Rust's own readers of the environment wait for each other, and
+        // nothing that this program links reads it from a thread of its own.
+        unsafe { std::env::remove_var(name) };
+    }
     if !PIPE_IGNORED.load(Ordering::Relaxed) {
         set_pipe(libc::SIG_DFL);
     }
@@ -66,7 +75,7 @@ mod tests {
     fn what_cannot_be_run_says_why() {
         let kind = |words: &[&str]| {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            replace(&words).kind()
+            replace(&words, &[]).kind()
         };
         assert_eq!(kind(&["no-such-program-here"]), io::ErrorKind::NotFound);
         assert_eq!(kind(&["/etc/passwd"]), io::ErrorKind::PermissionDenied);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
 use crate::integration::{
-    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_PLUGIN, files,
+    BASH_COMPLETION, BASH_FUNCTION, FISH_COMPLETION, FISH_FUNCTION, ZSH_PLUGIN, files,
 };
 use crate::out::Out;
 use crate::shell::Shell;
@@ -75,16 +75,16 @@ fn hook() -> &'static str {
     ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
 }
 
-/// The function, with the completion in place of its loader.
+/// The function, and the completion while aliases are still set aside.
 fn bash() -> String {
-    const LOADER: &str = "# The completion is read at its first use.\n";
-    const BEHIND: &str = "\n[[ $_mx_aliases ]]";
-    let (function, rest) = BASH_PLUGIN.text.split_once(LOADER).unwrap_or_default();
-    let behind = rest.find(BEHIND).map_or("", |at| &rest[at..]);
+    let text = BASH_FUNCTION.text;
+    let end = text.find("\n[[ $_mx_aliases ]]").unwrap_or(text.len());
     format!(
-        "# mx {version}: eval \"$(mx init bash)\"\n{function}{completion}{behind}",
+        "# mx {version}: eval \"$(mx init bash)\"\n{function}\n{completion}{aliases}",
         version = env!("CARGO_PKG_VERSION"),
+        function = &text[..end],
         completion = BASH_COMPLETION.text,
+        aliases = &text[end..],
     )
 }
 

@@ -1,22 +1,20 @@
 //! `mx setup`: install and remove the shell integration.
 
 mod loading;
-mod places;
+pub(super) mod places;
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use self::places::Places;
+use crate::edit::{self, Edit};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::integration;
 use crate::out::Out;
 use crate::shell::Shell;
-use crate::startup_file;
-use crate::table::{Align, Cell, Column, Table};
 
 /// Install the shell integration, or remove it
 ///
@@ -39,9 +37,10 @@ use crate::table::{Align, Cell, Column, Table};
 ///
 /// Manual pages go to $XDG_DATA_HOME/man/man1 (~/.local/share/man/man1).
 ///
-/// Doing it again changes nothing. --uninstall removes all of it and leaves the
-/// start-up files as they were before. After an upgrade of mx, the first call
-/// through the function `mx` brings its files up to date.
+/// Doing it again changes nothing. --uninstall removes all of it, what mx limits
+/// persist keeps there included, and leaves the start-up files as they were
+/// before. After an upgrade of mx, the first call through the function `mx`
+/// brings its files up to date.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\
@@ -66,11 +65,11 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     let _lock = places.lock();
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
-        changes.iter().try_for_each(Change::apply)?;
+        changes.iter().try_for_each(Edit::apply)?;
         places.remove_empty_directories(&changes);
     }
     let report = Report { shell, applied: !args.dry_run, changes };
-    out.document("mx.setup/1", &report, || table(&report.changes))?;
+    out.document("mx.setup/1", &report, || edit::table(&report.changes, "LINES", |lines| lines))?;
     if report.changes.is_empty() {
         out.note(if args.uninstall { "nothing is installed" } else { "already set up" });
     } else if args.dry_run {
@@ -106,7 +105,7 @@ pub(crate) fn refresh(out: &Out) {
     let Ok(places) = Places::find(shell) else { return };
     let _lock = places.lock();
     let Ok(changes) = places.refresh(&tag) else { return };
-    if !changes.is_empty() && changes.iter().try_for_each(Change::apply).is_ok() {
+    if !changes.is_empty() && changes.iter().try_for_each(Edit::apply).is_ok() {
         let (shell, version) = (shell.name(), env!("CARGO_PKG_VERSION"));
         out.note(&format!(
             "the {shell} integration is now that of {version}: exec {shell} loads it"
@@ -119,109 +118,5 @@ struct Report {
     shell: Shell,
     /// False for a dry run.
     applied: bool,
-    changes: Vec<Change>,
-}
-
-/// A file that is written, edited or removed.
-#[derive(Serialize)]
-struct Change {
-    action: Action,
-    path: PathBuf,
-    /// The lines that an edit adds.
-    lines: Option<String>,
-    /// One of many files that a table shows as one.
-    #[serde(skip)]
-    manual_page: bool,
-    /// What the file holds now; `None` if it does not exist.
-    #[serde(skip)]
-    old: Option<Vec<u8>>,
-    /// The file's whole new text; `None` removes the file.
-    #[serde(skip)]
-    text: Option<Vec<u8>>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Write,
-    Add,
-    Cut,
-    Remove,
-}
-
-fn table(changes: &[Change]) -> Table {
-    let column = |heading| Column { heading, align: Align::Left };
-    let row = |change: &Change| {
-        let action = match change.action {
-            Action::Write => "write",
-            Action::Add => "add",
-            Action::Cut => "cut",
-            Action::Remove => "remove",
-        };
-        let pages = change.path.with_file_name("mx*.1");
-        let path = if change.manual_page { &pages } else { &change.path };
-        vec![
-            Cell::new(action),
-            Cell::new(path.to_string_lossy()),
-            Cell::new(change.lines.as_deref().unwrap_or_default()),
-        ]
-    };
-    let shown = |(index, change): &(usize, &Change)| {
-        *index == 0 || !(change.manual_page && changes[index - 1].manual_page)
-    };
-    Table {
-        columns: vec![column("CHANGE"), column("FILE"), column("LINES")],
-        rows: changes.iter().enumerate().filter(shown).map(|(_, change)| row(change)).collect(),
-    }
-}
-
-impl Change {
-    fn write(path: PathBuf, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
-        Self { action: Action::Write, path, lines: None, manual_page: false, old, text: Some(text) }
-    }
-
-    fn add(path: &Path, lines: String, old: Option<Vec<u8>>, text: Vec<u8>) -> Self {
-        let path = path.to_path_buf();
-        Self {
-            action: Action::Add,
-            path,
-            lines: Some(lines),
-            manual_page: false,
-            old,
-            text: Some(text),
-        }
-    }
-
-    fn cut(path: &Path, old: Vec<u8>, text: Option<Vec<u8>>) -> Self {
-        let action = if text.is_some() { Action::Cut } else { Action::Remove };
-        Self {
-            action,
-            path: path.to_path_buf(),
-            lines: None,
-            manual_page: false,
-            old: Some(old),
-            text,
-        }
-    }
-
-    fn remove(path: PathBuf, old: Vec<u8>) -> Self {
-        Self {
-            action: Action::Remove,
-            path,
-            lines: None,
-            manual_page: false,
-            old: Some(old),
-            text: None,
-        }
-    }
-
-    fn apply(&self) -> Result<(), Failure> {
-        let old = self.old.as_deref();
-        let Some(text) = &self.text else { return startup_file::remove(&self.path, old) };
-        if let Some(parent) = self.path.parent() {
-            fs::create_dir_all(parent)
-                .map_err(|error| startup_file::failure("make", parent, &error))?;
-        }
-        startup_file::replace(&self.path, old, text)
-    }
+    changes: Vec<Edit>,
 }

@@ -2,7 +2,9 @@
 
 use clap::{Arg, Command};
 
-use super::{Values, is_repeated, options, spellings, values, visible};
+use super::{
+    Values, conflicts, is_repeated, may_recur, options, spellings, stands_alone, values, visible,
+};
 use crate::cmd::quote;
 
 const HEAD: &str = r#"# Completion of mx for bash. Generated from the definitions of the commands.
@@ -25,19 +27,21 @@ _mx() {
     line=${rest#"$word"}
   done
 
-  local path=mx position=0 option='' help='' last='' commands options arguments
+  local path=mx position=0 option='' help='' last='' literal='' hidden=' ' entry names
+  local commands options arguments conflicts
   _mx_table
   for (( i = 1; i < n; i++ )); do
     word=${words[i]}
-    if [[ $last ]]; then
+    if [[ $last$literal ]]; then
       (( ++position ))
     elif [[ $option ]]; then
       option=''
+    elif [[ $word == -- && $arguments == *last:* ]]; then
+      last=1 position=0
     elif [[ $word == -- ]]; then
-      last=$i position=0
+      literal=1
     elif [[ $word == -?* ]]; then
-      option=$word
-      _mx_takes_value || option=''
+      _mx_given "$word"
     elif (( position == 0 )) && _mx_enter; then
       _mx_table
     else
@@ -45,7 +49,51 @@ _mx() {
     fi
   done
   COMPREPLY=()
-  _mx_reply "${words[n]}"
+  # Nothing stands beside --help.
+  [[ $hidden == *'*'* ]] || _mx_reply "${words[n]}"
+}
+
+# Finds the `entry` of the option $1 in `options`, and all its `names`.
+_mx_find() {
+  for entry in $options; do
+    names=${entry%%=*}
+    names=${names#[+!]}
+    [[ "|$names|" == *"|$1|"* ]] && return 0
+  done
+  return 1
+}
+
+# Notes what the option $1 hides, and whether the next word is its value. $1 may
+# hold several short options, and the value.
+_mx_given() {
+  local j pair
+  if [[ $1 == --* ]]; then
+    _mx_find "${1%%=*}" || return 0
+    _mx_hide
+    [[ $1 == *=* || $entry != *=* ]] || option=$1
+    return 0
+  fi
+  for (( j = 1; j < ${#1}; j++ )); do
+    _mx_find "-${1:j:1}" || return 0
+    _mx_hide
+    [[ $entry == *=* ]] || continue
+    (( j < ${#1} - 1 )) || option=-${1:j:1}
+    return 0
+  done
+}
+
+# Hides what the option `entry` excludes: itself, what it conflicts with, or all.
+# An option is hidden by the last of its names.
+_mx_hide() {
+  local name=${names##*|}
+  case $entry in
+    '!'*) hidden+='* ' ;;
+    [^+]*) hidden+="$name " ;;
+  esac
+  for pair in $conflicts; do
+    [[ $pair == "$name,"* ]] && hidden+="${pair#*,} "
+    [[ $pair == *",$name" ]] && hidden+="${pair%,*} "
+  done
 }
 
 # Makes `word` part of `path`, if it is a subcommand. `help` leads to the others.
@@ -62,19 +110,12 @@ _mx_enter() {
 
 # Sets `values` to what completes the values of `option`, if it takes any.
 _mx_takes_value() {
-  local entry
-  for entry in $options; do
-    if [[ $entry == "$option="* ]]; then
-      values=${entry#*=}
-      return 0
-    fi
-  done
-  return 1
+  _mx_find "$option" && [[ $entry == *=* ]] && values=${entry#*=}
 }
 
 # Offers what can stand at the place of the word $1.
 _mx_reply() {
-  local current=$1 prefix='' values entry breaks='' kept=''
+  local current=$1 prefix='' values breaks='' kept=''
   # Readline keeps what stands before the last of the characters that split words.
   [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
   [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
@@ -85,15 +126,13 @@ _mx_reply() {
     (( position )) || _mx_offer_commands
   elif [[ $option ]]; then
     _mx_takes_value && _mx_values "$values"
-  elif [[ -z $last && $current == --*=* ]]; then
+  elif [[ -z $last$literal && $current == --*=* ]]; then
     option=${current%%=*} prefix=${current%%=*}=
     _mx_takes_value && _mx_values "$values"
-  elif [[ -z $last && $current == -* ]]; then
-    for entry in $options; do
-      _mx_offer "${entry%%=*}"
-    done
+  elif [[ -z $last$literal && $current == -* ]]; then
+    _mx_offer_options
   else
-    [[ -z $last ]] && (( position == 0 )) && _mx_offer_commands
+    [[ -z $last$literal ]] && (( position == 0 )) && _mx_offer_commands
     i=0
     for entry in $arguments; do
       if [[ $entry == last:* ]]; then
@@ -105,6 +144,16 @@ _mx_reply() {
       (( ++i ))
     done
   fi
+}
+
+# Offers each option that is not hidden, by all its names.
+_mx_offer_options() {
+  for entry in $options; do
+    names=${entry%%=*}
+    names=${names#[+!]}
+    # shellcheck disable=SC2086 # Names are split, and none is a pattern.
+    [[ $hidden == *" ${names##*|} "* ]] || _mx_offer ${names//|/ }
+  done
 }
 
 _mx_offer_commands() {
@@ -170,9 +219,10 @@ _mx_live() {
 }
 
 # Sets what follows `path`: its subcommands (short=long for a short name), its
-# options, and what completes their values and its arguments.
+# options (all names of one, + in front if it may recur, ! if it stands alone),
+# what completes their values and its arguments, and which options conflict.
 _mx_table() {
-  commands='' options='' arguments=''
+  commands='' options='' arguments='' conflicts=''
   case $path in
 "#;
 
@@ -190,10 +240,22 @@ fn row(command: &Command, path: &str, text: &mut String) {
         let short = sub.get_visible_aliases().map(move |alias| format!("{alias}={name}"));
         std::iter::once(name.to_owned()).chain(short)
     });
-    let options = options(command).flat_map(|arg| {
+    let words = options(command).map(|arg| {
         let value =
             if arg.get_action().takes_values() { format!("={}", kind(arg)) } else { String::new() };
-        spellings(arg).into_iter().map(move |spelling| format!("{spelling}{value}"))
+        let mark = match (stands_alone(arg), may_recur(arg)) {
+            (true, _) => "!",
+            (_, true) => "+",
+            _ => "",
+        };
+        format!("{mark}{}{value}", spellings(arg).join("|"))
+    });
+    let name = |arg: &Arg| spellings(arg).pop();
+    let pairs = options(command).flat_map(|arg| {
+        let others = conflicts(command, arg).filter_map(name);
+        let pair =
+            |other| Some(name(arg)?).filter(|own| *own < other).map(|own| format!("{own},{other}"));
+        others.filter_map(pair).collect::<Vec<_>>()
     });
     let arguments = command.get_positionals().map(|arg| {
         let last = if arg.is_last_set() { "last:" } else { "" };
@@ -203,8 +265,9 @@ fn row(command: &Command, path: &str, text: &mut String) {
     text.push_str(&format!("    {})\n", quote(path)));
     for (name, words) in [
         ("commands", names.collect::<Vec<_>>()),
-        ("options", options.collect()),
+        ("options", words.collect()),
         ("arguments", arguments.collect()),
+        ("conflicts", pairs.collect()),
     ] {
         if !words.is_empty() {
             text.push_str(&format!("      {name}={}\n", quote(&words.join(" "))));

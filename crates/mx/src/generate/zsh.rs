@@ -3,9 +3,12 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, Command};
 
-use super::{Values, about, help, is_repeated, options, spellings, values, visible};
+use super::{
+    Values, about, excluded_by, help, is_repeated, may_recur, options, spellings, stands_alone,
+    values, visible,
+};
 use crate::cmd::quote;
 
 const HEAD: &str = r"#compdef mx
@@ -19,7 +22,8 @@ const HEAD: &str = r"#compdef mx
 /// seconds in the parameter of the plugin, which need not be loaded.
 const LIVE: &str = r#"
 _mx_live() {
-  local key=$1 line tag separator ret=1
+  # Not SECONDS, which the completion system begins anew for each TAB.
+  local key=$1 line tag separator ret=1 now=${(%):-%D{%s}}
   local -a tags rows words shown suffix lines expl
   typeset -gA _mx
   # Behind NAME= and NAME=SOFT: stand values of that limit.
@@ -27,8 +31,8 @@ _mx_live() {
     key+=" zsh ${PREFIX%%[[:alnum:]]#}"
     compset -P '*[=:]'
   fi
-  if [[ ${_mx[noun]-} != $key ]] || (( SECONDS - _mx[at] >= 2 )); then
-    _mx[noun]=$key _mx[at]=$SECONDS
+  if [[ ${_mx[noun]-} != $key ]] || (( now - _mx[at] >= 2 )); then
+    _mx[noun]=$key _mx[at]=$now
     _mx[lines]="$(_call_program $1 command mx __complete $=key 2>/dev/null)"
   fi
   lines=("${(@f)_mx[lines]}")
@@ -209,22 +213,12 @@ fn arguments(function: &str, before: &str, flags: &str, specs: &str, text: &mut 
 
 /// A `_arguments` specification for each spelling of an option.
 fn option(command: &Command, arg: &Arg) -> Vec<String> {
-    let own = spellings(arg);
-    // clap records a conflict with one of the two.
-    let conflict = |one: &Arg, other: &Arg| {
-        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
-    };
-    let others = command
-        .get_arguments()
-        .filter(|other| conflict(arg, other) || conflict(other, arg))
-        .filter(|other| other.get_id() != arg.get_id());
-    let excluded: Vec<String> = own.iter().cloned().chain(others.flat_map(spellings)).collect();
-    let exclusion = match arg.get_action() {
-        ArgAction::Append | ArgAction::Count => "*".to_owned(),
-        ArgAction::Help | ArgAction::HelpLong | ArgAction::HelpShort | ArgAction::Version => {
-            "(- *)".to_owned()
-        }
-        _ => format!("({})", excluded.join(" ")),
+    let exclusion = if stands_alone(arg) {
+        "(- *)".to_owned()
+    } else if may_recur(arg) {
+        "*".to_owned()
+    } else {
+        format!("({})", excluded_by(command, arg).join(" "))
     };
     let help = escape(&help(arg));
     let value = if arg.get_action().takes_values() {
@@ -233,7 +227,8 @@ fn option(command: &Command, arg: &Arg) -> Vec<String> {
     } else {
         String::new()
     };
-    own.iter()
+    spellings(arg)
+        .iter()
         .map(|spelling| {
             let equals = match (value.is_empty(), spelling.starts_with("--")) {
                 (true, _) => "",

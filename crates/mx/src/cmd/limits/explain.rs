@@ -1,5 +1,6 @@
 //! `mx limits explain`: the limit behind an error message.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use limits::explain::{self, Finding};
@@ -15,7 +16,8 @@ use crate::out::Out;
 /// Takes a message, or a log from standard input, and shows the limits behind
 /// it, as mx limits does, with the cause and the command that mends it.
 ///
-/// A message that begins with a - stands behind --.
+/// What begins with a - and is no option is part of the message; behind --
+/// everything is.
 ///
 /// Exit codes: 0 a limit is behind it, 1 no limit that is known, 2 wrong usage,
 /// 3 it cannot be told.
@@ -55,6 +57,9 @@ struct Match {
 }
 
 pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
+    if let Some(word) = args.text.iter().find(|word| is_like_an_option(word)) {
+        out.hint(&format!("{word} is no option here: it was read as a part of the message"));
+    }
     let findings = read(&args.text)?;
     let names: Vec<Name> = findings.iter().flat_map(|one| one.symptom.names()).collect();
     // Without a name everything would be listed.
@@ -83,6 +88,41 @@ pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
         out.hint(&format!("{fix}{advice}"));
     }
     Ok(Exit::Yes)
+}
+
+/// The options of this command, which a message may stand before and behind.
+const OPTIONS: [&str; 8] =
+    ["--json", "--table", "--plain", "-q", "--quiet", "--color", "-h", "--help"];
+
+/// The words of a call, those from a place on with the options first and the
+/// message behind `--`: of itself, clap refuses `-bash: fork` as options.
+pub(super) fn set_apart(mut words: Vec<OsString>, from: usize) -> Vec<OsString> {
+    let mut rest = words.split_off(from).into_iter();
+    let mut message = Vec::new();
+    while let Some(word) = rest.next() {
+        let name = word.to_str().map(|word| word.split('=').next().unwrap_or_default());
+        if word == "--" {
+            message.extend(rest);
+            break;
+        } else if name.is_some_and(|name| OPTIONS.contains(&name)) {
+            let value = if word == "--color" { rest.next() } else { None };
+            words.push(word);
+            words.extend(value);
+        } else {
+            message.push(word);
+        }
+    }
+    if !message.is_empty() {
+        words.push("--".into());
+    }
+    words.extend(message);
+    words
+}
+
+/// Whether a word could be an option with a slip: `--jsno`.
+fn is_like_an_option(word: &str) -> bool {
+    let name = word.strip_prefix("--").unwrap_or_default();
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 fn read(text: &[String]) -> Result<Vec<Finding>, Failure> {
@@ -140,4 +180,45 @@ fn print(explained: &Explained, out: &Out) -> Result<(), Failure> {
     out.document("mx.limits-explain/1", explained, || {
         show::table(&explained.limits, &explained.kernel)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn a_message_stands_apart_from_the_options() {
+        for (call, apart) in [
+            ("-bash: fork", "-- -bash: fork"),
+            ("EMFILE --json -q", "--json -q -- EMFILE"),
+            ("a --color never -x --color=auto b", "--color never --color=auto -- a -x b"),
+            ("a -- --json -- b", "-- a --json -- b"),
+            ("--jsno - -n", "-- --jsno - -n"),
+            ("--json --color", "--json --color"),
+            ("--json", "--json"),
+        ] {
+            let words = call.split(' ').map(OsString::from).collect();
+            assert_eq!(set_apart(words, 0).join(&OsString::from(" ")), apart, "{call}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_known() {
+        let mut mx = crate::Mx::command();
+        mx.build();
+        let limits = mx.find_subcommand("limits").expect("a command");
+        let explain = limits.find_subcommand("explain").expect("a command");
+        let options = explain.get_arguments().filter(|arg| !arg.is_positional());
+        let spellings = options.flat_map(|arg| {
+            let short = arg.get_short().map(|short| format!("-{short}"));
+            short.into_iter().chain(arg.get_long().map(|long| format!("--{long}")))
+        });
+        let mut spellings: Vec<String> = spellings.collect();
+        spellings.sort_unstable();
+        let mut known = OPTIONS;
+        known.sort_unstable();
+        assert_eq!(spellings, known);
+    }
 }

@@ -8,6 +8,8 @@ use std::ffi::OsString;
 
 use limits::Resource;
 
+use super::explain;
+
 /// The words of a call with letters of `ulimit` spelled out, if it is about limits.
 pub(crate) fn spell_out(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
@@ -16,8 +18,8 @@ pub(crate) fn spell_out(words: impl Iterator<Item = OsString>) -> Vec<OsString> 
         return words;
     };
     // A message may hold anything.
-    if command(&words, limits + 1).is_some_and(|at| words[at] == "explain") {
-        return words;
+    if let Some(explain) = command(&words, limits + 1).filter(|&at| words[at] == "explain") {
+        return explain::set_apart(words, explain + 1);
     }
     let mut at = limits + 1;
     while at < words.len() && words[at] != "--" {
@@ -80,7 +82,7 @@ mod tests {
             ("mx limits run -n 9 -- sh -c -n", "mx limits run nofile=9 -- sh -c -n"),
             ("mx limits -n=-1", "mx limits nofile=-1"),
             ("mx limits -z -nofile -n4x", "mx limits -z -nofile nofile=4x"),
-            ("mx limits explain -n 4", "mx limits explain -n 4"),
+            ("mx limits explain -n 4", "mx limits explain -- -n 4"),
             ("mx ports -n", "mx ports -n"),
             ("mx help limits -n", "mx help limits -n"),
             ("mx -n", "mx -n"),

@@ -1,6 +1,5 @@
 //! `mx limits persist`: raise limits in every new shell.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use limits::change::Change;
@@ -9,21 +8,23 @@ use serde::Serialize;
 
 use super::raise::soft_wishes;
 use super::set::refused;
+use super::show;
 use super::ulimit::Ulimit;
 use super::words::{self, Word};
+use crate::cmd::setup::places::{OWN_LIMITS, Places, is_own_limits};
+use crate::edit::{self, Edit};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 use crate::shell::Shell;
 use crate::startup_file;
-use crate::table::{Align, Cell, Column, Table};
 
 /// Raise limits in every new shell
 ///
 /// Writes lines into the block that mx setup put into the shell's start-up
 /// file; for fish, which needs no such block, into conf.d/mx-limits.fish. They
-/// compare first and never lower a limit, and they need no mx to run. What was
-/// kept before is replaced; --undo removes it. Without a name: nofile, as high
-/// as is wise.
+/// compare first and never lower a limit, and they need no mx to run; --json
+/// shows them. What was kept before is replaced; --undo removes it, and so does
+/// mx setup --uninstall. Without a name: nofile, as high as is wise.
 ///
 /// This is for shells and what is started from them. What is not, the
 /// administrator decides; mx changes none of it:
@@ -69,28 +70,6 @@ struct Report {
     changes: Vec<Edit>,
 }
 
-/// A start-up file that is changed.
-#[derive(Serialize)]
-struct Edit {
-    action: Action,
-    path: PathBuf,
-    /// The lines that are kept from now on.
-    lines: Option<String>,
-    /// What the file held when it was read; `None` if there was none.
-    #[serde(skip)]
-    old: Option<Vec<u8>>,
-    /// The file's whole new text; `None` removes the file.
-    #[serde(skip)]
-    text: Option<Vec<u8>>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Write,
-    Cut,
-}
-
 const DOING: &str = "keep limits";
 
 pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
@@ -111,7 +90,10 @@ pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
         changes.iter().try_for_each(Edit::apply)?;
     }
     let report = Report { applied: !args.dry_run, changes };
-    out.document("mx.limits-persist/1", &report, || table(&report.changes))?;
+    let kept = words_of(limits.as_deref().unwrap_or_default());
+    out.document("mx.limits-persist/1", &report, || {
+        edit::table(&report.changes, "LIMITS", |_| &kept)
+    })?;
     match (report.changes.is_empty(), args.dry_run, args.undo) {
         (true, _, true) => out.note("nothing is kept"),
         (true, _, false) => out.note("already kept"),
@@ -134,85 +116,118 @@ fn wanted(words: Vec<Word>) -> Result<Vec<Change>, Failure> {
     }
 }
 
+/// The limits in a line, as `nofile=65536 core=unlimited`.
+fn words_of(limits: &[Change]) -> String {
+    let word = |change: &Change| {
+        let (name, unit) = (change.resource.name, change.resource.unit);
+        format!("{name}={}", show::human(change.new.soft, unit))
+    };
+    limits.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// The function that bash and zsh call for each limit: its option of `ulimit`,
+/// the value and the unit of that, and how Linux calls it.
+///
+/// Where the hard limit is lower than it was, the soft one goes up to that.
+/// Taking the row out of the whole text, with `${text#*row}`, is quadratic.
+const RAISE: &str = r#"  local IFS=$'\n' row soft=
+  for row in $_mx_limits; do
+    case $row in
+      "$4 "*) IFS=' '; set -- "$1" "$2" "$3" ${row#"$4"}; soft=$4; break ;;
+    esac
+  done
+  case $soft in
+    # Only Linux has that file. Elsewhere this takes a fork.
+    '') soft=$(builtin ulimit -S"$1") ;;
+    unlimited) ;;
+    *) soft=$((soft / $3)) ;;
+  esac
+  if [ "$soft" != unlimited ] && { [ "$2" = unlimited ] || [ "$soft" -lt "$2" ]; }; then
+    builtin ulimit -S"$1" "$2" 2>/dev/null || builtin ulimit -S"$1" hard || :
+  fi
+}
+"#;
+
 /// The lines that raise limits in a shell, and lower none.
 fn lines(shell: Shell, limits: &[Change]) -> Result<String, Failure> {
     let lines: Vec<String> =
         limits.iter().map(|change| line(shell, change)).collect::<Result<_, _>>()?;
     let lines = lines.concat();
+    // Neither way of reading the file forks.
+    let (read, options) = match shell {
+        Shell::Fish => return Ok(format!("{lines}set -e _mx_limit\n")),
+        Shell::Zsh => ("_mx_limits=$(</proc/self/limits)", "  emulate -L sh\n"),
+        Shell::Bash => ("IFS= read -r -d '' _mx_limits </proc/self/limits || :", ""),
+    };
+    let lines = format!(
+        "_mx_limits=\nif [ -r /proc/self/limits ]; then {read}; fi\n\
+         _mx_raise() {{\n{options}{RAISE}{lines}\
+         unset -f _mx_raise\nunset -v _mx_limits\n"
+    );
     Ok(match shell {
-        Shell::Zsh => format!("{lines}unset -v _mx_limit\n"),
         // Other shells read some of the start-up files of bash.
-        Shell::Bash => {
-            format!("if [ -n \"${{BASH_VERSION-}}\" ]; then\n{lines}unset -v _mx_limit\nfi\n")
-        }
-        Shell::Fish => format!("{lines}set -e _mx_limit\n"),
+        Shell::Bash => format!("if [ -n \"${{BASH_VERSION-}}\" ]; then\n{lines}fi\n"),
+        _ => lines,
     })
 }
 
 fn line(shell: Shell, change: &Change) -> Result<String, Failure> {
-    let name = change.resource.name;
-    let ulimit = Ulimit::of(shell, change.resource).ok_or_else(|| {
+    let resource = change.resource;
+    let name = resource.name;
+    let ulimit = Ulimit::of(shell, resource).ok_or_else(|| {
         Failure::unable(format!("cannot {DOING}: ulimit of {} cannot set {name}", shell.name()))
     })?;
-    let (flag, call) = (ulimit.flag, ulimit.call(change.new.soft, change.old.hard));
+    let Ulimit { flag, unit } = ulimit;
     let value = ulimit.value(change.new.soft, change.old.hard);
+    let word = value.map_or_else(|| "unlimited".to_owned(), |value| value.to_string());
     // Anything is lower than unlimited.
-    let lower = |before: &str, after: &str| {
-        value.map(|value| format!("{before}{value}{after}")).unwrap_or_default()
-    };
-    // Where the hard limit is lower than now, the soft one goes up to it. fish does so by itself.
+    let lower = value.map(|value| format!("; and test $_mx_limit -lt {value}"));
+    // In fish a substitution is no fork, and ulimit goes up to the hard limit by itself.
     Ok(match shell {
         Shell::Fish => format!(
-            "set -g _mx_limit (ulimit -S{flag}); if test $_mx_limit != unlimited{}; {call}; end\n",
-            lower("; and test $_mx_limit -lt ", "")
+            "set -g _mx_limit (ulimit -S{flag})\n\
+             if test $_mx_limit != unlimited{}; ulimit -S{flag} {word}; end\n",
+            lower.unwrap_or_default()
         ),
-        Shell::Zsh | Shell::Bash => format!(
-            "_mx_limit=$(builtin ulimit -S{flag}); \
-             if [ \"$_mx_limit\" != unlimited ]{}; then \
-             builtin {call} 2>/dev/null || builtin ulimit -S{flag} \"$(builtin ulimit -H{flag})\" || :; fi\n",
-            lower(" && [ \"$_mx_limit\" -lt ", " ]")
-        ),
+        Shell::Zsh | Shell::Bash => {
+            format!("_mx_raise {flag} {word} {unit} '{}'\n", resource.title())
+        }
     })
 }
 
 /// The start-up files that mx setup has changed.
 fn places() -> Result<Vec<(Shell, PathBuf)>, Failure> {
-    let directory = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = directory("HOME").ok_or_else(|| {
-        Failure::unable("cannot find the home directory: HOME is not set to an absolute path")
-    })?;
-    let zsh = directory("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
-    let bash = [".bashrc", ".bash_profile", ".bash_login", ".profile"];
-    let bash = bash.map(|name| (Shell::Bash, home.join(name)));
-    let mut places = Vec::new();
-    for (shell, path) in std::iter::once((Shell::Zsh, zsh)).chain(bash) {
-        let text = startup_file::read(&path)?.unwrap_or_default();
-        if startup_file::with_limits(&text, None)?.is_some() {
-            places.push((shell, path));
+    let mut files = Vec::new();
+    for shell in [Shell::Zsh, Shell::Bash, Shell::Fish] {
+        let places = Places::find(shell)?;
+        for path in &places.former {
+            let text = startup_file::read(path)?.unwrap_or_default();
+            if startup_file::with_limits(&text, None)?.is_some() {
+                files.push((shell, path.clone()));
+            }
+        }
+        let Some(path) = places.limits else { continue };
+        let kept = startup_file::read(&path)?;
+        let is_kept = kept.as_deref().is_some_and(is_own_limits);
+        if is_kept || places.directory.join("functions/mx.fish").exists() {
+            files.push((shell, path));
         }
     }
-    let fish = directory("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("fish");
-    if fish.join("functions/mx.fish").exists() {
-        places.push((Shell::Fish, fish.join("conf.d/mx-limits.fish")));
-    }
-    Ok(places)
+    Ok(files)
 }
 
 /// The change that makes a file hold these lines; `None` if it does already.
 fn edit(shell: Shell, path: &Path, lines: Option<String>) -> Result<Option<Edit>, Failure> {
-    /// The first line of a file that is written as a whole.
-    const OWN: &str = "# Written by `mx limits persist`; --undo removes it.\n";
-
     let old = startup_file::read(path)?;
     let new = match shell {
         Shell::Fish => {
-            if old.as_ref().is_some_and(|old| !old.starts_with(OWN.as_bytes())) {
+            if old.as_deref().is_some_and(|old| !is_own_limits(old)) {
                 return Err(Failure::unable(format!(
                     "cannot {DOING}: {} is there already, and mx did not write it",
                     path.display()
                 )));
             }
-            lines.as_ref().map(|lines| format!("{OWN}{lines}").into_bytes())
+            lines.as_ref().map(|lines| format!("{OWN_LIMITS}{lines}").into_bytes())
         }
         _ => startup_file::with_limits(old.as_deref().unwrap_or_default(), lines.as_deref())?,
     };
@@ -220,37 +235,8 @@ fn edit(shell: Shell, path: &Path, lines: Option<String>) -> Result<Option<Edit>
         return Ok(None);
     }
     startup_file::check_writable(path)?;
-    let action = if lines.is_some() { Action::Write } else { Action::Cut };
-    Ok(Some(Edit { action, path: path.to_owned(), lines, old, text: new }))
-}
-
-impl Edit {
-    fn apply(&self) -> Result<(), Failure> {
-        let old = self.old.as_deref();
-        let Some(text) = &self.text else { return startup_file::remove(&self.path, old) };
-        if let Some(parent) = self.path.parent() {
-            std::fs::create_dir_all(parent)
-                .map_err(|error| startup_file::failure("make", parent, &error))?;
-        }
-        startup_file::replace(&self.path, old, text)
-    }
-}
-
-fn table(changes: &[Edit]) -> Table {
-    let column = |heading| Column { heading, align: Align::Left };
-    let row = |change: &Edit| {
-        let action = match change.action {
-            Action::Write => "write",
-            Action::Cut => "cut",
-        };
-        vec![
-            Cell::new(action),
-            Cell::new(change.path.to_string_lossy()),
-            Cell::new(change.lines.as_deref().unwrap_or_default().trim_end()),
-        ]
-    };
-    Table {
-        columns: vec![column("CHANGE"), column("FILE"), column("LINES")],
-        rows: changes.iter().map(row).collect(),
-    }
+    Ok(match (lines, new) {
+        (Some(lines), Some(new)) => Some(Edit::add(path, lines, old, new)),
+        (_, new) => old.map(|old| Edit::cut(path, old, new)),
+    })
 }

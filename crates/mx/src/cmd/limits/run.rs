@@ -8,6 +8,7 @@ use limits::set;
 
 use super::set::refused;
 use super::words::{self, Word};
+use crate::directives;
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Run a command with other limits
@@ -53,7 +54,7 @@ pub(super) fn run(args: RunArgs) -> Outcome {
     let doing = "run the command";
     let changes = set::plan(&wishes, None).map_err(|error| refused(doing, &error))?;
     set::set_own(&changes).map_err(|error| refused(doing, &error))?;
-    let error = sys::exec::replace(&args.command);
+    let error = sys::exec::replace(&args.command, &directives::FROM_FUNCTION);
     let exit = match error.kind() {
         io::ErrorKind::NotFound => Exit::CommandNotFound,
         _ => Exit::CannotExecute,

@@ -9,7 +9,7 @@ use crate::shell::Shell;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ulimit {
     pub(super) flag: char,
-    unit: u64,
+    pub(super) unit: u64,
 }
 
 impl Ulimit {

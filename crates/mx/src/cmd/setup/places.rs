@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, ValueEnum};
 
-use super::Change;
 use super::loading;
 use crate::Mx;
+use crate::edit::Edit;
 use crate::exit::Failure;
 use crate::integration;
 use crate::manual;
@@ -17,6 +17,14 @@ use crate::startup_file;
 
 /// In the first line of files that lie among files of the user.
 const OWN: &str = "Written by mx setup, which also removes it.\n";
+
+/// The first line of the file in which fish finds the limits that are kept.
+pub(crate) const OWN_LIMITS: &str = "# Written by `mx limits persist`; --undo removes it.\n";
+
+/// Whether `mx limits persist` wrote this file.
+pub(crate) fn is_own_limits(text: &[u8]) -> bool {
+    text.starts_with(OWN_LIMITS.as_bytes())
+}
 
 /// A file of the integration.
 struct Target {
@@ -27,21 +35,23 @@ struct Target {
 }
 
 /// Where the integration goes.
-pub(super) struct Places {
+pub(crate) struct Places {
     shell: Shell,
     home: PathBuf,
     /// Where its files go.
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Where the manual pages go, which belong to no shell.
     manual: PathBuf,
     /// The start-up files that load it.
     startup: Vec<PathBuf>,
     /// Every start-up file that may load it from before.
-    former: Vec<PathBuf>,
+    pub(crate) former: Vec<PathBuf>,
+    /// The file of the limits that are kept, where that is not the block of a start-up file.
+    pub(crate) limits: Option<PathBuf>,
 }
 
 impl Places {
-    pub(super) fn find(shell: Shell) -> Result<Self, Failure> {
+    pub(crate) fn find(shell: Shell) -> Result<Self, Failure> {
         let variable =
             |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = variable("HOME").ok_or_else(|| {
@@ -60,7 +70,8 @@ impl Places {
             Shell::Fish => (config().join("fish"), Vec::new(), Vec::new()),
         };
         let manual = data().join("man/man1");
-        Ok(Self { shell, home, directory, manual, startup, former })
+        let limits = (shell == Shell::Fish).then(|| directory.join("conf.d/mx-limits.fish"));
+        Ok(Self { shell, home, directory, manual, startup, former, limits })
     }
 
     /// Keeps other runs from changing the same files, until it is dropped.
@@ -73,7 +84,7 @@ impl Places {
 
     /// First the integration, then the line that loads it, then what an
     /// installation elsewhere leaves behind.
-    pub(super) fn install(&self) -> Result<Vec<Change>, Failure> {
+    pub(super) fn install(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = self.outdated_files()?;
         let plugin = self.directory.join(integration::files(self.shell)[0].path);
         for path in &self.startup {
@@ -83,7 +94,7 @@ impl Places {
             let block = loading::block(self.shell, &load);
             let new = startup_file::with_block(old.as_deref(), &block)?;
             if old.as_deref() != Some(new.as_slice()) {
-                changes.push(Change::add(path, load, old, new));
+                changes.push(Edit::add(path, load, old, new));
             }
         }
         changes.extend(self.files_elsewhere()?);
@@ -91,14 +102,19 @@ impl Places {
     }
 
     /// First the line that loads it, then the integration.
-    pub(super) fn uninstall(&self) -> Result<Vec<Change>, Failure> {
+    pub(super) fn uninstall(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = Vec::new();
         for path in &self.former {
             let Some(old) = startup_file::read(path)? else { continue };
             let new = startup_file::without_block(&old)?;
             if new.as_ref() != Some(&old) {
-                changes.push(Change::cut(path, old, new));
+                changes.push(Edit::cut(path, old, new));
             }
+        }
+        if let Some(limits) = &self.limits
+            && let Some(old) = startup_file::read(limits)?.filter(|old| is_own_limits(old))
+        {
+            changes.push(Edit::remove(limits.clone(), old));
         }
         let keeps_manual = self.is_installed_for_another_shell();
         let targets = self
@@ -107,7 +123,7 @@ impl Places {
         for target in targets {
             match startup_file::read(&target.path)? {
                 Some(old) if target.is_own(&old) => {
-                    changes.push(self.marked(Change::remove(target.path, old)));
+                    changes.push(self.marked(Edit::remove(target.path, old)));
                 }
                 _ => {}
             }
@@ -117,9 +133,9 @@ impl Places {
     }
 
     /// Files that are installed, by a function with this tag, and differ from what they should be.
-    pub(super) fn refresh(&self, tag: &str) -> Result<Vec<Change>, Failure> {
+    pub(super) fn refresh(&self, tag: &str) -> Result<Vec<Edit>, Failure> {
         let changes = self.outdated_files()?;
-        let holds_tag = |change: &Change| {
+        let holds_tag = |change: &Edit| {
             let old = change.old.as_deref().unwrap_or_default();
             old.windows(tag.len()).any(|window| window == tag.as_bytes())
         };
@@ -127,7 +143,7 @@ impl Places {
     }
 
     /// Removes the directories that installing made, unless something else is in them.
-    pub(super) fn remove_empty_directories(&self, removed: &[Change]) {
+    pub(super) fn remove_empty_directories(&self, removed: &[Edit]) {
         if removed.iter().any(|change| change.manual_page) {
             // A directory that is not empty is not ours to empty, here and below.
             let _ = fs::remove_dir(&self.manual);
@@ -148,8 +164,9 @@ impl Places {
         }
     }
 
-    fn marked(&self, change: Change) -> Change {
-        Change { manual_page: change.path.starts_with(&self.manual), ..change }
+    fn marked(&self, mut edit: Edit) -> Edit {
+        edit.manual_page = edit.path.starts_with(&self.manual);
+        edit
     }
 
     /// The integration's directory to which a file belongs.
@@ -173,7 +190,7 @@ impl Places {
     }
 
     /// The files that are not what they should be.
-    fn outdated_files(&self) -> Result<Vec<Change>, Failure> {
+    fn outdated_files(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = Vec::new();
         for target in self.targets() {
             let old = startup_file::read(&target.path)?;
@@ -185,7 +202,7 @@ impl Places {
                 .hint("move it away, then try again"));
             }
             if old.as_deref() != Some(target.text.as_slice()) {
-                changes.push(self.marked(Change::write(target.path, old, target.text)));
+                changes.push(self.marked(Edit::write(target.path, old, target.text)));
             }
         }
         Ok(changes)
@@ -203,7 +220,7 @@ impl Places {
 
     /// Removes what was installed where $XDG_DATA_HOME pointed before. The
     /// start-up files say where that was.
-    fn files_elsewhere(&self) -> Result<Vec<Change>, Failure> {
+    fn files_elsewhere(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = Vec::new();
         for startup in &self.former {
             let Some(text) = startup_file::read(startup)? else { continue };
@@ -215,7 +232,7 @@ impl Places {
             for file in integration::files(self.shell) {
                 let path = directory.join(file.path);
                 if let Some(old) = startup_file::read(&path)? {
-                    changes.push(Change::remove(path, old));
+                    changes.push(Edit::remove(path, old));
                 }
             }
         }
