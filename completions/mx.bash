@@ -168,7 +168,7 @@ _mx_table() {
   commands='' options='' arguments=''
   case $path in
     'mx')
-      commands='ports p=ports limits l=limits setup init help'
+      commands='ports p=ports limits l=limits copy c=copy paste v=paste setup init help'
       options='--json --table --plain -q --quiet --color=words:auto,always,never -h --help -V --version'
       ;;
     'mx ports')
@@ -220,6 +220,13 @@ _mx_table() {
     'mx limits persist')
       options='--dry-run --undo --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
       arguments='live:limit-values...'
+      ;;
+    'mx copy')
+      options='-n --trim --secret --primary --via=words:x11,wayland,macos,tmux,screen,osc52 --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
+      arguments='files...'
+      ;;
+    'mx paste')
+      options='--types --primary --via=words:x11,wayland,macos,tmux,screen,osc52 --json --table --plain -q --quiet --color=words:auto,always,never -h --help'
       ;;
     'mx setup')
       options='--dry-run --uninstall --json --table --plain -q --quiet --color=words:auto,always,never -h --help'

@@ -26,6 +26,14 @@ function __mx_at -a kind wanted first last
                 test $position = 0
                 and set path 'mx limits'
                 or set position (math $position + 1)
+            case 'mx copy' 'mx c'
+                test $position = 0
+                and set path 'mx copy'
+                or set position (math $position + 1)
+            case 'mx paste' 'mx v'
+                test $position = 0
+                and set path 'mx paste'
+                or set position (math $position + 1)
             case 'mx setup'
                 test $position = 0
                 and set path 'mx setup'
@@ -106,6 +114,10 @@ function __mx_at -a kind wanted first last
                 set skip yes
             case 'mx limits persist --color'
                 set skip yes
+            case 'mx copy --via' 'mx copy --color'
+                set skip yes
+            case 'mx paste --via' 'mx paste --color'
+                set skip yes
             case 'mx setup --color'
                 set skip yes
             case 'mx init --color'
@@ -152,6 +164,8 @@ end
 complete -c mx -f
 complete -c mx -n '__mx_at command "mx"' -a ports -d 'Show what is bound to a port, and by whom'
 complete -c mx -n '__mx_at command "mx"' -a limits -d 'Show what limits a process, and how near it is'
+complete -c mx -n '__mx_at command "mx"' -a copy -d 'Put text on the clipboard'
+complete -c mx -n '__mx_at command "mx"' -a paste -d 'Print what is on the clipboard'
 complete -c mx -n '__mx_at command "mx"' -a setup -d 'Install the shell integration, or remove it'
 complete -c mx -n '__mx_at command "mx"' -a init -d 'Print the integration for a shell'
 complete -c mx -n '__mx_at command "mx"' -a help -d 'Print this message or the help of the given subcommand(s)'
@@ -289,6 +303,26 @@ complete -c mx -n '__mx_at option "mx limits persist"' -s q -l quiet -d 'Print n
 complete -c mx -n '__mx_at option "mx limits persist"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
 complete -c mx -n '__mx_at option "mx limits persist"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at argument "mx limits persist" 0 9999' -k -a '(__mx_live limit-values)'
+complete -c mx -n '__mx_at option "mx copy"' -s n -l trim -d 'Leave out a newline at the end'
+complete -c mx -n '__mx_at option "mx copy"' -l secret -d 'Ask clipboard managers not to keep it'
+complete -c mx -n '__mx_at option "mx copy"' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
+complete -c mx -n '__mx_at option "mx copy"' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx copy"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx copy"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx copy"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx copy"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx copy"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx copy"' -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mx -n '__mx_at argument "mx copy" 0 9999' -F
+complete -c mx -n '__mx_at option "mx paste"' -l types -d 'List the types that it can be pasted as'
+complete -c mx -n '__mx_at option "mx paste"' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
+complete -c mx -n '__mx_at option "mx paste"' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx paste"' -l json -d 'Print one JSON document'
+complete -c mx -n '__mx_at option "mx paste"' -l table -d 'Print a table, also into a pipe'
+complete -c mx -n '__mx_at option "mx paste"' -l plain -d 'Print lines of columns separated by tabs, also on a terminal'
+complete -c mx -n '__mx_at option "mx paste"' -s q -l quiet -d 'Print nothing but errors'
+complete -c mx -n '__mx_at option "mx paste"' -l color -x -k -a 'auto\\t"On a terminal, unless NO_COLOR is set" always\\t"Always" never\\t"Never"' -d 'When to use colour'
+complete -c mx -n '__mx_at option "mx paste"' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at option "mx setup"' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx setup"' -l uninstall -d 'Remove the integration'
 complete -c mx -n '__mx_at option "mx setup"' -l json -d 'Print one JSON document'

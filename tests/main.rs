@@ -4,6 +4,7 @@
 
 mod bash;
 mod cli;
+mod clipboard;
 mod container;
 mod directives;
 mod fish;

@@ -1,8 +1,11 @@
 //! The commands, a file each.
 
+mod clipboard;
 mod complete;
+mod copy;
 mod init;
 mod limits;
+mod paste;
 mod ports;
 mod setup;
 
@@ -17,6 +20,10 @@ pub(crate) enum Command {
     Ports(ports::PortsArgs),
     #[command(visible_alias = "l")]
     Limits(limits::LimitsArgs),
+    #[command(visible_alias = "c")]
+    Copy(copy::CopyArgs),
+    #[command(visible_alias = "v")]
+    Paste(paste::PasteArgs),
     Setup(setup::SetupArgs),
     Init(init::InitArgs),
     #[command(name = "__complete", hide = true)]
@@ -30,6 +37,8 @@ impl Command {
         match self {
             Self::Ports(args) => ports::ports(args, out),
             Self::Limits(args) => limits::limits(args, out),
+            Self::Copy(args) => copy::copy(&args, out),
+            Self::Paste(args) => paste::paste(&args, out),
             Self::Setup(args) => setup::setup(&args, out),
             Self::Init(args) => init::init(&args, out),
             Self::Complete(args) => complete::complete(&args, out),
