@@ -27,4 +27,6 @@ mod terminal;
 mod tidy;
 mod wait;
 mod watch;
+#[cfg(target_os = "linux")]
+mod x11;
 mod zsh;

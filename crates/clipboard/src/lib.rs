@@ -8,6 +8,9 @@
 //! Not here: reading the clipboard through the terminal. Some never answer,
 //! some ask the person, and one empties the clipboard.
 
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(target_os = "macos", path = "macos.rs")]
+mod os;
 mod route;
 mod terminal;
 
@@ -136,6 +139,9 @@ pub enum Error {
     /// The clipboard that was reached failed.
     #[error(transparent)]
     System(#[from] sys::Error),
+    /// The process that was to own the clipboard failed, for this reason.
+    #[error("{0}")]
+    Owner(String),
     /// The caller could not take what was pasted.
     #[error("cannot pass on what is pasted: {0}")]
     Sink(io::Error),
@@ -182,8 +188,10 @@ type Attempt<T> = std::result::Result<T, Obstacle>;
 /// is copied. It must be called while the process has one thread.
 pub fn copy(text: &[u8], options: Options) -> Result<Copied> {
     let around = Surroundings::find();
-    let ways =
-        options.via.map_or_else(|| route::to_copy(&around, options.selection), |via| vec![via]);
+    let ways = options.via.map_or_else(
+        || route::to_copy(&around, options.selection, &os::desktop()),
+        |via| vec![via],
+    );
     first(&ways, |via| copy_via(via, text, options, &around))
 }
 
@@ -205,9 +213,10 @@ pub fn types(options: Options) -> Result<Types> {
 }
 
 fn ways_to_paste(options: Options) -> Vec<Via> {
-    options
-        .via
-        .map_or_else(|| route::to_paste(&Surroundings::find(), options.selection), |via| vec![via])
+    options.via.map_or_else(
+        || route::to_paste(&Surroundings::find(), options.selection, &os::desktop()),
+        |via| vec![via],
+    )
 }
 
 /// What the first way that leads somewhere gives.
@@ -227,7 +236,7 @@ fn copy_via(via: Via, text: &[u8], options: Options, around: &Surroundings) -> A
     match via {
         Via::Tmux => terminal::copy_to_tmux(text, options),
         Via::Screen | Via::Osc52 => terminal::copy(via, text, options, around),
-        Via::X11 | Via::Wayland | Via::Macos => Err(not_here()),
+        Via::X11 | Via::Wayland | Via::Macos => os::copy(via, text, options),
     }
 }
 
@@ -236,7 +245,7 @@ fn paste_via(via: Via, options: Options, sink: Sink) -> Attempt<bool> {
     match via {
         Via::Tmux => terminal::paste_from_tmux(options, sink),
         Via::Screen | Via::Osc52 => Err(terminal::gives_nothing()),
-        Via::X11 | Via::Wayland | Via::Macos => Err(not_here()),
+        Via::X11 | Via::Wayland | Via::Macos => os::paste(via, options, sink),
     }
 }
 
@@ -244,10 +253,11 @@ fn types_via(via: Via, options: Options) -> Attempt<Vec<String>> {
     match via {
         Via::Tmux => terminal::types_of_tmux(options),
         Via::Screen | Via::Osc52 => Err(terminal::gives_nothing()),
-        Via::X11 | Via::Wayland | Via::Macos => Err(not_here()),
+        Via::X11 | Via::Wayland | Via::Macos => os::types(via, options),
     }
 }
 
+/// Why a clipboard of another system leads nowhere.
 fn not_here() -> Obstacle {
     Obstacle::Unreachable("this system has none".to_owned())
 }

@@ -9,7 +9,7 @@ use term::Surroundings;
 use crate::{Selection, Via};
 
 /// The ways to put text on the clipboard.
-pub(crate) fn to_copy(around: &Surroundings, selection: Selection) -> Vec<Via> {
+pub(crate) fn to_copy(around: &Surroundings, selection: Selection, desktop: &[Via]) -> Vec<Via> {
     let terminal = if around.tmux {
         Some(Via::Tmux)
     } else if around.screen {
@@ -17,28 +17,28 @@ pub(crate) fn to_copy(around: &Surroundings, selection: Selection) -> Vec<Via> {
     } else {
         around.may_set_clipboard().then_some(Via::Osc52)
     };
-    in_order(around, selection, terminal)
+    in_order(around, selection, desktop, terminal)
 }
 
 /// The ways to read the clipboard.
-pub(crate) fn to_paste(around: &Surroundings, selection: Selection) -> Vec<Via> {
-    in_order(around, selection, around.tmux.then_some(Via::Tmux))
+pub(crate) fn to_paste(around: &Surroundings, selection: Selection, desktop: &[Via]) -> Vec<Via> {
+    in_order(around, selection, desktop, around.tmux.then_some(Via::Tmux))
 }
 
-fn in_order(around: &Surroundings, selection: Selection, terminal: Option<Via>) -> Vec<Via> {
+fn in_order(
+    around: &Surroundings,
+    selection: Selection,
+    desktop: &[Via],
+    terminal: Option<Via>,
+) -> Vec<Via> {
     // tmux has one kind of buffer.
     let terminal = terminal.filter(|via| *via != Via::Tmux || selection == Selection::Clipboard);
-    let desktop = desktop();
+    let desktop = desktop.iter().copied();
     if around.ssh {
         terminal.into_iter().chain(desktop).collect()
     } else {
         desktop.into_iter().chain(terminal).collect()
     }
-}
-
-/// The clipboards of desktops.
-fn desktop() -> Vec<Via> {
-    Vec::new()
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_multiplexer_comes_before_the_terminal_behind_it() {
-        let ways = |around: &Surroundings| to_copy(around, Selection::Clipboard);
+        let ways = |around: &Surroundings| to_copy(around, Selection::Clipboard, &[]);
         for ssh in [true, false] {
             assert!(ways(&around(true, false, ssh)).contains(&Via::Tmux));
             assert!(ways(&around(true, true, ssh)).contains(&Via::Tmux));
@@ -63,11 +63,22 @@ mod tests {
     }
 
     #[test]
+    fn the_clipboard_nearest_to_the_person_comes_first() {
+        let desktop = [Via::Wayland, Via::X11];
+        let ways = |around: &Surroundings| to_copy(around, Selection::Clipboard, &desktop);
+        assert_eq!(ways(&around(true, false, false)), [Via::Wayland, Via::X11, Via::Tmux]);
+        assert_eq!(ways(&around(true, false, true)), [Via::Tmux, Via::Wayland, Via::X11]);
+        assert_eq!(ways(&around(false, false, true)), [Via::Osc52, Via::Wayland, Via::X11]);
+        let pasted = to_paste(&around(false, false, true), Selection::Primary, &desktop);
+        assert_eq!(pasted, desktop);
+    }
+
+    #[test]
     fn only_tmux_gives_text_back_and_it_has_no_second_selection() {
         let around = around(true, true, true);
-        assert!(to_paste(&around, Selection::Clipboard).contains(&Via::Tmux));
-        assert!(!to_paste(&around, Selection::Clipboard).contains(&Via::Screen));
-        assert!(!to_paste(&around, Selection::Primary).contains(&Via::Tmux));
-        assert!(!to_copy(&around, Selection::Primary).contains(&Via::Tmux));
+        assert!(to_paste(&around, Selection::Clipboard, &[]).contains(&Via::Tmux));
+        assert!(!to_paste(&around, Selection::Clipboard, &[]).contains(&Via::Screen));
+        assert!(!to_paste(&around, Selection::Primary, &[]).contains(&Via::Tmux));
+        assert!(!to_copy(&around, Selection::Primary, &[]).contains(&Via::Tmux));
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn failure(doing: &str, error: Error) -> Failure {
         Error::Unreachable(_) => Failure::unable(format!("cannot {doing}: {error}")).hint(
             "it takes a desktop (DISPLAY or WAYLAND_DISPLAY), tmux, or for copying a terminal",
         ),
+        Error::Owner(why) => Failure::unable(why),
         Error::Sink(error) => Failure::unable(format!("cannot write the answer: {error}")),
     }
 }
