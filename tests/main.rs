@@ -28,5 +28,7 @@ mod tidy;
 mod wait;
 mod watch;
 #[cfg(target_os = "linux")]
+mod wayland;
+#[cfg(target_os = "linux")]
 mod x11;
 mod zsh;

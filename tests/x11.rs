@@ -73,20 +73,8 @@ impl Server {
         output.stdout
     }
 
-    /// The processes that own a clipboard of this server on behalf of mx.
     fn owners(&self) -> Vec<Pid> {
-        let mx = fs::metadata(MX).expect("mx");
-        let variable = format!("DISPLAY={}", self.display).into_bytes();
-        let entries = fs::read_dir("/proc").expect("processes");
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter(|pid: &i32| {
-            let is_mx = fs::metadata(format!("/proc/{pid}/exe"))
-                .is_ok_and(|exe| (exe.dev(), exe.ino()) == (mx.dev(), mx.ino()));
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            is_mx && environment.split(|&byte| byte == 0).any(|one| one == variable)
-        })
-        .filter_map(Pid::from_raw)
-        .collect()
+        owners(&format!("DISPLAY={}", self.display))
     }
 
     fn connect(&self) -> Client {
@@ -101,6 +89,22 @@ impl Drop for Server {
         // They notice that the server is gone.
         assert!(until(|| self.owners(), Vec::is_empty).is_empty() || std::thread::panicking());
     }
+}
+
+/// The processes of mx that have this variable: those that own a clipboard, once
+/// the others have ended.
+pub(crate) fn owners(variable: &str) -> Vec<Pid> {
+    let mx = fs::metadata(MX).expect("mx");
+    let entries = fs::read_dir("/proc").expect("processes");
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &i32| {
+        let is_mx = fs::metadata(format!("/proc/{pid}/exe"))
+            .is_ok_and(|exe| (exe.dev(), exe.ino()) == (mx.dev(), mx.ino()));
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        is_mx && environment.split(|&byte| byte == 0).any(|one| one == variable.as_bytes())
+    })
+    .filter_map(Pid::from_raw)
+    .collect()
 }
 
 /// A client that asks what xclip and xsel do not.
@@ -177,12 +181,12 @@ impl Client {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Bytes that no text has, in an order that no mistake keeps.
-fn binary(length: u32) -> Vec<u8> {
+pub(crate) fn binary(length: u32) -> Vec<u8> {
     (0..length).map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
 }
 

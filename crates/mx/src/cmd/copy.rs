@@ -23,8 +23,9 @@ use crate::out::Out;
 /// not "copied". Some take it only if their settings allow it, some (those of
 /// GNOME, Terminal.app) never do. Inside tmux the buffer of tmux has it, too.
 ///
-/// On X11 a process in the background holds the text until something else is
-/// copied. Nothing is written to disk, and nothing stands in its arguments.
+/// On X11 and Wayland a process in the background holds the text until
+/// something else is copied. Nothing is written to disk, and nothing stands in
+/// its arguments.
 ///
 /// Exit codes: 0 copied, or sent to the terminal, 1 there was nothing to copy,
 /// and the clipboard is as it was, 2 wrong usage, 3 it could not be copied.
