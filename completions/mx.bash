@@ -216,7 +216,7 @@ _mx_table() {
   commands='' options='' arguments='' conflicts=''
   case $path in
     'mx')
-      commands='ports p=ports limits l=limits setup init help'
+      commands='ports p=ports limits l=limits copy c=copy paste v=paste setup init help'
       options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help !-V|--version'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
@@ -280,6 +280,15 @@ _mx_table() {
     'mx limits persist')
       options='--json --table --plain -q|--quiet --color=words:auto,always,never --dry-run --undo !-h|--help'
       arguments='live:limit-raises...'
+      conflicts='--json,--table --json,--plain --plain,--table'
+      ;;
+    'mx copy')
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never -n|--trim --secret --primary --via=words:x11,wayland,macos,tmux,screen,osc52 !-h|--help'
+      arguments='files...'
+      conflicts='--json,--table --json,--plain --plain,--table'
+      ;;
+    'mx paste')
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --types --primary --via=words:x11,wayland,macos,tmux,screen,osc52 !-h|--help'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx setup')

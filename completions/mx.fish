@@ -85,6 +85,14 @@ function __mx_parse
                     set skip yes
                 case 'mx limits persist -h' 'mx limits persist --help'
                     set follows none
+                case 'mx copy --color' 'mx copy --via'
+                    set skip yes
+                case 'mx copy -h' 'mx copy --help'
+                    set follows none
+                case 'mx paste --color' 'mx paste --via'
+                    set skip yes
+                case 'mx paste -h' 'mx paste --help'
+                    set follows none
                 case 'mx setup --color'
                     set skip yes
                 case 'mx setup -h' 'mx setup --help'
@@ -103,6 +111,14 @@ function __mx_parse
                 case 'mx limits' 'mx l'
                     test $position = 0
                     and set path 'mx limits'
+                    or set position (math $position + 1)
+                case 'mx copy' 'mx c'
+                    test $position = 0
+                    and set path 'mx copy'
+                    or set position (math $position + 1)
+                case 'mx paste' 'mx v'
+                    test $position = 0
+                    and set path 'mx paste'
                     or set position (math $position + 1)
                 case 'mx setup'
                     test $position = 0
@@ -230,6 +246,8 @@ complete -c mx -n '__mx_at option "" --color' -l color -x -k -a 'auto\\t"On a te
 complete -c mx -n '__mx_at option "" -h --help' -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mx -n '__mx_at command "mx"' -a ports -d 'Show what is bound to a port, and by whom'
 complete -c mx -n '__mx_at command "mx"' -a limits -d 'Show what limits a process, and how near it is'
+complete -c mx -n '__mx_at command "mx"' -a copy -d 'Put text on the clipboard'
+complete -c mx -n '__mx_at command "mx"' -a paste -d 'Print what is on the clipboard'
 complete -c mx -n '__mx_at command "mx"' -a setup -d 'Install the shell integration, or remove it'
 complete -c mx -n '__mx_at command "mx"' -a init -d 'Print the integration for a shell'
 complete -c mx -n '__mx_at command "mx"' -a help -d 'Print this message or the help of the given subcommand(s)'
@@ -289,6 +307,14 @@ complete -c mx -n '__mx_at argument "mx limits check" 0 0' -k -a '(__mx_live pro
 complete -c mx -n '__mx_at option "mx limits persist" --dry-run' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx limits persist" --undo' -l undo -d 'Remove what is kept'
 complete -c mx -n '__mx_at argument "mx limits persist" 0 9999' -k -a '(__mx_live limit-raises)'
+complete -c mx -n '__mx_at option "mx copy" -n --trim' -s n -l trim -d 'Leave out a newline at the end'
+complete -c mx -n '__mx_at option "mx copy" --secret' -l secret -d 'Ask clipboard managers not to keep it'
+complete -c mx -n '__mx_at option "mx copy" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
+complete -c mx -n '__mx_at option "mx copy" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at argument "mx copy" 0 9999' -F
+complete -c mx -n '__mx_at option "mx paste" --types' -l types -d 'List the types that it can be pasted as'
+complete -c mx -n '__mx_at option "mx paste" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
+complete -c mx -n '__mx_at option "mx paste" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
 complete -c mx -n '__mx_at option "mx setup" --dry-run' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx setup" --uninstall' -l uninstall -d 'Remove the integration'
 complete -c mx -n '__mx_at argument "mx setup" 0 0' -k -a 'zsh\\t"The Z shell" bash\\t"The Bourne-again shell, from version 3.2" fish\\t"The friendly interactive shell"'

@@ -4,6 +4,7 @@
 
 mod bash;
 mod cli;
+mod clipboard;
 mod container;
 mod directives;
 mod fish;
@@ -27,6 +28,10 @@ mod tidy;
 mod values;
 mod wait;
 mod watch;
+#[cfg(target_os = "linux")]
+mod wayland;
+#[cfg(target_os = "linux")]
+mod x11;
 mod zsh;
 mod zsh_session;
 mod zsh_values;

@@ -77,12 +77,12 @@ fn runs_at_the_same_time_leave_one_block_or_none() {
 /// Fills a disk, installs, and lists what is there after uninstalling.
 const SCRIPT: &str = r#"
         set -e
-        mount -t tmpfs -o size=128k tmpfs "$HOME"
+        mount -t tmpfs -o size=1M tmpfs "$HOME"
         printf '%s' "$TEXT" >"$HOME/.zshrc"
-        head -c 1M /dev/zero >"$HOME/ballast" 2>/dev/null || :
+        head -c 2M /dev/zero >"$HOME/ballast" 2>/dev/null || :
         if "$MX" setup zsh; then exit 9; fi
         cmp "$HOME/.zshrc" <(printf '%s' "$TEXT")
-        # Now everything but the start-up file fits.
+        # Now there is room.
         rm "$HOME/ballast"
         "$MX" setup zsh >/dev/null 2>&1
         "$MX" setup zsh --uninstall >/dev/null 2>&1

@@ -14,9 +14,20 @@ pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
-    screen: vt100::Parser,
+    screen: vt100::Parser<Clipboard>,
     // Closing it ends the program.
     master: Box<dyn MasterPty + Send>,
+}
+
+/// What programs ask the terminal to put on the clipboard.
+#[derive(Default)]
+struct Clipboard(Vec<String>);
+
+impl vt100::Callbacks for Clipboard {
+    fn copy_to_clipboard(&mut self, _: &mut vt100::Screen, place: &[u8], text: &[u8]) {
+        let part = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        self.0.push(format!("{};{}", part(place), part(text)));
+    }
 }
 
 impl Terminal {
@@ -39,7 +50,8 @@ impl Terminal {
                 }
             }
         });
-        let screen = vt100::Parser::new(nonzero(size.rows), nonzero(size.cols), 0);
+        let (rows, columns) = (nonzero(size.rows), nonzero(size.cols));
+        let screen = vt100::Parser::new_with_callbacks(rows, columns, 0, Clipboard::default());
         Self { child, writer, output, screen, master: pair.master }
     }
 
@@ -89,6 +101,11 @@ impl Terminal {
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.screen.screen_mut().set_size(nonzero(rows), nonzero(columns));
         self.master.resize(size(columns, rows)).expect("a terminal");
+    }
+
+    /// What the program has asked to be put on the clipboard: place and base64.
+    pub(crate) fn clipboard(&self) -> &[String] {
+        &self.screen.callbacks().0
     }
 
     /// What the program has made of the screen beside its text.

@@ -266,7 +266,7 @@ fn without_an_editor_nothing_is_loaded_for_it() {
 
 /// `names WHEN` prints the widgets and the names that are there.
 const NAMES: &str = r#"names() {
-      local -a found=(${(ok)widgets[(I)mx-*]} ${(f)"$(alias -L p l c; alias -gL)"})
+      local -a found=(${(ok)widgets[(I)mx-*]} ${(f)"$(alias -L p l; alias -gL)"})
       print -r "$1=${(j:,:)found}."
     }
     "#;

@@ -50,6 +50,7 @@ Examples:
   mx ports 8080               who holds port 8080
   mx ports kill 8080          end it
   mx ports --json             everything that is bound, as JSON
+  make 2>&1 | mx copy         onto the clipboard, also through SSH
   mx setup                    completion in new shells
   mx help ports kill          all about a command")]
 struct Mx {

@@ -154,6 +154,37 @@ impl Out {
         }
     }
 
+    /// Whether the answer is a document.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints bytes exactly as they are into a pipe or a file; on a terminal,
+    /// without what it would obey.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        if !self.terminal {
+            return stdout.write_all(bytes).and_then(|()| stdout.flush());
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let mut shown = harmless(&text);
+        if shown.chars().count() != text.replace("\r\n", "\n").chars().count() {
+            self.note("control characters are left out here, and are there in a pipe or a file");
+        }
+        if !shown.ends_with('\n') {
+            shown.push('\n');
+        }
+        stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush())
+    }
+
+    /// Whether [`Out::bytes`] must be given everything at once.
+    pub(crate) fn wants_whole_text(&self) -> bool {
+        self.terminal
+    }
+
     /// Prints text as it is.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.quiet {
@@ -305,6 +336,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(visible.collect())
 }
 
+/// Lines of text without anything else that a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|char| matches!(char, '\n' | '\t') || !is_hostile(*char)).collect()
+}
+
 fn is_hostile(char: char) -> bool {
     let direction =
         matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -356,6 +392,11 @@ mod tests {
         ] {
             assert_eq!(printable(text), shown);
         }
+    }
+
+    #[test]
+    fn lines_stay_lines_on_a_terminal() {
+        assert_eq!(harmless("a\tb\r\nc\x1b]0;x\x07\u{202e}\n"), "a\tb\nc]0;x\n");
     }
 
     #[test]

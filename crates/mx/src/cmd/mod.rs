@@ -1,8 +1,11 @@
 //! The commands, a file each.
 
+mod clipboard;
 mod complete;
+mod copy;
 mod init;
 mod limits;
+mod paste;
 mod ports;
 mod setup;
 
@@ -18,6 +21,10 @@ pub(crate) enum Command {
     Ports(Deferred<ports::PortsArgs>),
     #[command(visible_alias = "l")]
     Limits(Deferred<limits::LimitsArgs>),
+    #[command(visible_alias = "c")]
+    Copy(Deferred<copy::CopyArgs>),
+    #[command(visible_alias = "v")]
+    Paste(Deferred<paste::PasteArgs>),
     Setup(Deferred<setup::SetupArgs>),
     Init(Deferred<init::InitArgs>),
     #[command(name = "__complete", hide = true)]
@@ -31,6 +38,8 @@ impl Command {
         match self {
             Self::Ports(Deferred(args)) => ports::ports(args, out),
             Self::Limits(Deferred(args)) => limits::limits(args, out),
+            Self::Copy(Deferred(args)) => copy::copy(&args, out),
+            Self::Paste(Deferred(args)) => paste::paste(&args, out),
             Self::Setup(Deferred(args)) => setup::setup(&args, out),
             Self::Init(Deferred(args)) => init::init(&args, out),
             Self::Complete(Deferred(args)) => complete::complete(&args, out),
