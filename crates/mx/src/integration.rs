@@ -14,12 +14,17 @@ pub(crate) struct File {
     pub(crate) text: &'static str,
 }
 
-/// Loads the functions, and hooks the completion in.
+/// Loads the functions.
 pub(crate) const ZSH_PLUGIN: File =
     File { path: "shell/mx.plugin.zsh", text: include_str!("../../../shell/mx.plugin.zsh") };
 /// The function `mx`.
 pub(crate) const ZSH_FUNCTION: File =
     File { path: "shell/functions/mx", text: include_str!("../../../shell/functions/mx") };
+/// Hooks the functions in.
+pub(crate) const ZSH_LOAD: File = File {
+    path: "shell/functions/_mx_load",
+    text: include_str!("../../../shell/functions/_mx_load"),
+};
 /// Registers the completion.
 pub(crate) const ZSH_REGISTER: File = File {
     path: "shell/functions/_mx_register",
@@ -48,7 +53,9 @@ pub(crate) const FISH_COMPLETION: File =
 /// The files of a shell's integration; the first is the one that its start-up file loads.
 pub(crate) const fn files(shell: Shell) -> &'static [File] {
     match shell {
-        Shell::Zsh => &[ZSH_PLUGIN, ZSH_FUNCTION, ZSH_REGISTER, ZSH_UNLOAD, ZSH_COMPLETION],
+        Shell::Zsh => {
+            &[ZSH_PLUGIN, ZSH_FUNCTION, ZSH_LOAD, ZSH_REGISTER, ZSH_UNLOAD, ZSH_COMPLETION]
+        }
         Shell::Bash => &[BASH_PLUGIN, BASH_COMPLETION],
         Shell::Fish => &[FISH_FUNCTION, FISH_COMPLETION],
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
 use crate::integration::{
-    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, ZSH_COMPLETION, ZSH_FUNCTION,
-    ZSH_PLUGIN, ZSH_REGISTER, ZSH_UNLOAD,
+    BASH_COMPLETION, BASH_PLUGIN, FISH_COMPLETION, FISH_FUNCTION, File, ZSH_COMPLETION,
+    ZSH_FUNCTION, ZSH_LOAD, ZSH_REGISTER, ZSH_UNLOAD,
 };
 use crate::out::Out;
 use crate::shell::Shell;
@@ -44,38 +44,30 @@ pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
 
 /// The functions, defined by an `eval` of their own: the user's aliases and
 /// options must not change how they are parsed, and `emulate -c` would fix
-/// their options, which a completion function must not have.
+/// their options, which a completion function must not have. A function `mx`
+/// that the user has stays, as it does where the functions are autoloaded.
 fn zsh() -> String {
-    let bodies = [
-        ("mx", ZSH_FUNCTION),
-        ("_mx_register", ZSH_REGISTER),
-        ("mx_plugin_unload", ZSH_UNLOAD),
-        ("_mx", ZSH_COMPLETION),
+    let define =
+        |name: &str, file: &File| format!("function {name} {{\n{body}}}\n", body = file.text);
+    let functions = [
+        "if [[ ${functions[mx]-MX_INTEGRATION} == *MX_INTEGRATION* ]]; then\n",
+        &define("mx", &ZSH_FUNCTION),
+        "fi\n",
+        &define("_mx_load", &ZSH_LOAD),
+        &define("_mx_register", &ZSH_REGISTER),
+        &define("mx_plugin_unload", &ZSH_UNLOAD),
+        &define("_mx", &ZSH_COMPLETION),
     ];
-    let functions: String = bodies
-        .iter()
-        .map(|(name, file)| format!("function {name} {{\n{body}}}\n", body = file.text))
-        .collect();
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\
-         function _mx_define {{\n\
-         \\builtin emulate -L zsh -o no_aliases\n\
-         \\builtin eval \"$1\"\n\
-         }}\n\
-         _mx_define {functions}\n\
+         functions[_mx_define]='\\builtin emulate -L zsh -o no_aliases; \\builtin eval \"$1\"'\n\
+         \\_mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
-         \\builtin typeset -gA _mx\n\
-         {hook}",
+         \\builtin typeset -gA '_mx'\n\
+         \\_mx_load\n",
         version = env!("CARGO_PKG_VERSION"),
-        functions = quote(&functions),
-        hook = hook(),
+        functions = quote(&functions.concat()),
     )
-}
-
-/// The lines of the plugin behind those that load the functions.
-fn hook() -> &'static str {
-    const FIRST: &str = "[[ -v precmd_functions ]]";
-    ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
 }
 
 /// The function, with the completion in place of its loader.
