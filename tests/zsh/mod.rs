@@ -1,5 +1,6 @@
 //! The zsh integration in a real zsh: typed into a pseudo-terminal, read from the screen.
 
+mod groups;
 mod loaders;
 mod matrix;
 
@@ -193,6 +194,43 @@ fn the_completion_of_hosts_does_not_win() {
 fn completion_that_is_set_up_after_the_first_prompt_is_found() {
     let mut terminal = zsh(&home("source $plugin"));
     terminal.type_text("compinit\r");
+    terminal.type_text("print \"is=$_comps[mx].\"\r");
+    terminal.wait_for_text("is=_mx.");
+}
+
+#[test]
+fn a_stale_dump_does_no_harm() {
+    // It names a completion that was in fpath when it was written.
+    let old = tempfile::tempdir().expect("a directory");
+    fs::write(old.path().join("_mx"), "#compdef mx\ncompadd stale\n").expect("a file");
+    for lines in [
+        "source $plugin; compinit -C -d $ZDOTDIR/stale",
+        "compinit -C -d $ZDOTDIR/stale; source $plugin",
+        "source $plugin; fpath=($old $fpath); compinit -C -d $ZDOTDIR/stale",
+        "fpath=($old $fpath); compinit -C -d $ZDOTDIR/stale; source $plugin",
+    ] {
+        let old = old.path().display();
+        let home = home(&format!("old={old}; unfunction compinit; autoload -Uz compinit; {lines}"));
+        let dump = format!(
+            "fpath=({old} $fpath); autoload -Uz compinit; compinit -u -d {}; print $_comps[mx]",
+            home.path().join("stale").display()
+        );
+        assert_eq!(stdout(&script(&dump)), "_mx\n");
+        let mut terminal = zsh(&home);
+        terminal.type_text("mx po\t");
+        terminal.wait_for_text("> mx ports");
+        terminal.type_text("\x15mx_plugin_unload; clear\r");
+        terminal.type_text("print -r -- \"is=$_comps[mx] $functions[_mx]\"\r");
+        terminal.wait_for_text("is=_mx builtin autoload -X");
+    }
+}
+
+#[test]
+fn the_prompt_shows_the_status_of_the_command_before() {
+    let mut terminal = zsh(&home("source $plugin; PS1='%? ready> '"));
+    // Now there is something for the hook to do.
+    terminal.type_text("compinit; false\r");
+    terminal.wait_for_text("\n1 ready>");
     terminal.type_text("print \"is=$_comps[mx].\"\r");
     terminal.wait_for_text("is=_mx.");
 }
