@@ -10,16 +10,19 @@ use crate::fixture::Fixture;
 /// would be shown, and writes down a line for each. Then the real one does its work.
 const MENU: &str = r#"
 compinit; source $plugin
+# Its own names must not hide arrays that the real one is given by name.
 compadd() {
-  local -a flags display heading asked words shown
-  zparseopts -E -a flags P: S: p: s: i: I: W: J: V: r: R: M+: F: E: x: a k l o:: 1 2 f e q Q n U C \
-    d:=display X:=heading O:=asked A:=asked D:=asked
-  if (( ! $#asked )); then
-    (( ! $#display )) || shown=("${(@P)display[2]}")
-    builtin compadd -A words -D shown "$@"
-    local -i at
-    for (( at = 1; at <= $#words; at++ )); do
-      print -r -- "$heading[2]"$'\t'"$words[at]"$'\t'"${shown[at]-}" >>$ZDOTDIR/seen
+  local -a menu_flags menu_display menu_heading menu_asked menu_words menu_shown
+  zparseopts -E -a menu_flags P: S: p: s: i: I: W: J: V: r: R: M+: F: E: x: \
+    a k l o:: 1 2 f e q Q n U C \
+    d:=menu_display X:=menu_heading O:=menu_asked A:=menu_asked D:=menu_asked
+  if (( ! $#menu_asked )); then
+    (( ! $#menu_display )) || menu_shown=("${(@P)menu_display[2]}")
+    builtin compadd -A menu_words -D menu_shown "$@"
+    local -i menu_at
+    for (( menu_at = 1; menu_at <= $#menu_words; menu_at++ )); do
+      print -r -- "$menu_heading[2]"$'\t'"$menu_words[menu_at]"$'\t'"${menu_shown[menu_at]-}" \
+        >>$ZDOTDIR/seen
     done
   fi
   builtin compadd "$@"
