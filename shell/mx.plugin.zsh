@@ -3,22 +3,14 @@
 # Runs no program and prints nothing. The functions are loaded at their first
 # use, by absolute path: fpath stays as it is. %x is this file under every
 # option; the functions set the options that they need themselves, except _mx,
-# which needs those of the completion system. mx_plugin_unload takes back all
-# that is done here; what it has to know is in the one parameter, _mx.
-\builtin typeset -gA _mx
+# which needs those of the completion system, so that it must not be autoloaded
+# below `emulate`. mx_plugin_unload takes back all that is done here; what it has
+# to know is in the one parameter, _mx.
+\builtin typeset -gA '_mx'
 _mx[home]="${${(%):-%x}:A:h:h}"
 \builtin autoload -Uz "${_mx[home]}/shell/functions/mx" \
-  "${_mx[home]}/shell/functions/_mx_register" "${_mx[home]}/completions/_mx" \
+  "${_mx[home]}/shell/functions/_mx_load" "${_mx[home]}/shell/functions/_mx_register" \
   "${_mx[home]}/shell/functions/_mx_copy_line" "${_mx[home]}/shell/functions/_mx_paste" \
-  "${_mx[home]}/shell/functions/_mx_names" "${_mx[home]}/shell/functions/mx_plugin_unload"
-[[ -v precmd_functions ]] || _mx[precmd]=new
-\builtin typeset -ga precmd_functions
-precmd_functions+=(_mx_register)
-if [[ -v _comps ]]; then
-  [[ "${_comps[mx]-}" == _mx ]] || _mx[former]="${_comps[mx]-}"
-  \compdef _mx mx
-fi
-# Loaded while the editor runs, as some managers do: the next key comes before a prompt.
-if \builtin zmodload -e zsh/zle && \builtin zle; then
-  _mx_register
-fi
+  "${_mx[home]}/shell/functions/_mx_names" "${_mx[home]}/shell/functions/mx_plugin_unload" \
+  "${_mx[home]}/completions/_mx"
+\_mx_load

@@ -14,12 +14,17 @@ pub(crate) struct File {
     pub(crate) text: &'static str,
 }
 
-/// Loads the functions, and hooks the completion in.
+/// Loads the functions.
 pub(crate) const ZSH_PLUGIN: File =
     File { path: "shell/mx.plugin.zsh", text: include_str!("../../../shell/mx.plugin.zsh") };
 /// The function `mx`.
 pub(crate) const ZSH_FUNCTION: File =
     File { path: "shell/functions/mx", text: include_str!("../../../shell/functions/mx") };
+/// Hooks the functions in.
+pub(crate) const ZSH_LOAD: File = File {
+    path: "shell/functions/_mx_load",
+    text: include_str!("../../../shell/functions/_mx_load"),
+};
 /// Registers the completion, and what else waits for the first prompt.
 pub(crate) const ZSH_REGISTER: File = File {
     path: "shell/functions/_mx_register",
@@ -68,6 +73,7 @@ pub(crate) const fn files(shell: Shell) -> &'static [File] {
         Shell::Zsh => &[
             ZSH_PLUGIN,
             ZSH_FUNCTION,
+            ZSH_LOAD,
             ZSH_REGISTER,
             ZSH_COPY,
             ZSH_PASTE,

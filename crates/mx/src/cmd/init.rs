@@ -43,36 +43,34 @@ pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {
 
 /// The functions, defined by an `eval` of their own: the user's aliases and
 /// options must not change how they are parsed, and `emulate -c` would fix
-/// their options, which a completion function must not have.
+/// their options, which a completion function must not have. A function `mx`
+/// that the user has stays, as it does where the functions are autoloaded.
 fn zsh() -> String {
     // Each file is the body of the function that it is called like.
     let bodies = files(Shell::Zsh).iter().filter(|file| file.path != ZSH_PLUGIN.path);
     let functions: String = bodies
         .map(|file| {
             let name = file.path.rsplit('/').next().unwrap_or_default();
-            format!("function {name} {{\n{body}}}\n", body = file.text)
+            let function = format!("function {name} {{\n{body}}}\n", body = file.text);
+            if name == "mx" {
+                format!(
+                    "if [[ ${{functions[mx]-MX_INTEGRATION}} == *MX_INTEGRATION* ]]; then\n{function}fi\n"
+                )
+            } else {
+                function
+            }
         })
         .collect();
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\
-         function _mx_define {{\n\
-         \\builtin emulate -L zsh -o no_aliases\n\
-         \\builtin eval \"$1\"\n\
-         }}\n\
-         _mx_define {functions}\n\
+         functions[_mx_define]='\\builtin emulate -L zsh -o no_aliases; \\builtin eval \"$1\"'\n\
+         \\_mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
-         \\builtin typeset -gA _mx\n\
-         {hook}",
+         \\builtin typeset -gA '_mx'\n\
+         \\_mx_load\n",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),
-        hook = hook(),
     )
-}
-
-/// The lines of the plugin behind those that load the functions.
-fn hook() -> &'static str {
-    const FIRST: &str = "[[ -v precmd_functions ]]";
-    ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
 }
 
 /// The function, and the completion while aliases are still set aside.
