@@ -5,8 +5,9 @@
 # usage: matrix.zsh BEFORE LOAD BEHIND SETTINGS
 # Each is zsh: what comes before the settings, the load, what comes behind it, and the
 # settings, one a line. A last line "each option but NAME" stands for every option except
-# that one, one at a time, set otherwise than it is.
+# that one, four at a time, set otherwise than they are.
 zmodload zsh/parameter zsh/zutil zsh/zle zsh/complist
+zmodload -F zsh/files b:zf_rm
 autoload -Uz compinit compaudit compdump && autoload +X compinit compaudit compdump
 setopt extended_glob
 before=$1 load=$2 behind=$3 settings=("${(@f)4}")
@@ -16,8 +17,9 @@ if [[ $settings[-1] == 'each option but '* ]]; then
   untried+="singlecommand|sourcetrace|stdin|verbose|xtrace|zle|${settings[-1]##* }"
   names=(${(ok)options:#(${~untried})})
   settings[-1]=()
-  for name in $names; do
-    [[ $options[$name] == off ]] && settings+=("setopt $name") || settings+=("unsetopt $name")
+  names=(${names/(#m)*/${${options[$MATCH]/on/no_}/off}$MATCH})
+  for first second third fourth in $names; do
+    settings+=("setopt $first $second $third $fourth")
   done
 fi
 files=$(mktemp -d) || exit
@@ -118,9 +120,9 @@ builtin eval "$before"
 others >/dev/null
 ours >/dev/null
 for setting in "${(@)settings}"; do
-  rm -f $files/*(N)
   # The traps of some settings speak of this script, too.
   try 2>/dev/null
   judge
+  zf_rm $files/*
 done
 print -r -- $#settings
