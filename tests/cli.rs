@@ -28,7 +28,8 @@ pub(crate) fn patient_path(directory: &Path) -> String {
     let bin = directory.join("bin");
     fs::create_dir_all(&bin).expect("a directory");
     let script = format!(
-        "#!/bin/sh\n[ \"$1\" = __complete ] && set -- \"$@\" --within 1m\nexec '{MX}' \"$@\"\n"
+        "#!/bin/sh\nif [ \"$1\" = __complete ]; then shift; set -- __complete --within 1m \"$@\"; fi\n\
+         exec '{MX}' \"$@\"\n"
     );
     fs::write(bin.join("mx"), script).expect("a script");
     fs::set_permissions(bin.join("mx"), fs::Permissions::from_mode(0o755)).expect("a mode");
