@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use crate::cli::{MX, path};
+use crate::cli::{MX, path, patient_path};
 use crate::fixture::Fixture;
 use crate::terminal::Terminal;
 use crate::zsh::{root, started_processes};
@@ -32,7 +32,7 @@ fn bash(home: &TempDir) -> Terminal {
     command.env_clear();
     command.env("HOME", home.path());
     command.env("INPUTRC", "/dev/null");
-    command.env("PATH", path());
+    command.env("PATH", patient_path(home.path()));
     command.env("ROOT", root());
     command.env("TERM", "xterm");
     command.env("LANG", "C.UTF-8");

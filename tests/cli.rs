@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,6 +20,20 @@ pub(crate) const MX: &str = env!("CARGO_BIN_EXE_mx");
 pub(crate) fn path() -> String {
     let directory = Path::new(MX).parent().expect("a directory").display();
     format!("{directory}:{}", std::env::var("PATH").unwrap_or_default())
+}
+
+/// The same, but completion may look for owners as long as it needs: a busy
+/// machine is no failure. The program goes into a directory of the test.
+pub(crate) fn patient_path(directory: &Path) -> String {
+    let bin = directory.join("bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = __complete ]; then shift; set -- __complete --within 1m \"$@\"; fi\n\
+         exec '{MX}' \"$@\"\n"
+    );
+    fs::write(bin.join("mx"), script).expect("a script");
+    fs::set_permissions(bin.join("mx"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    format!("{}:{}", bin.display(), path())
 }
 
 #[test]

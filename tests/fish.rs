@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use crate::cli::{MX, path};
+use crate::cli::{MX, patient_path};
 use crate::fixture::Fixture;
 use crate::terminal::Terminal;
 use crate::zsh::{root, started_processes};
@@ -29,7 +29,7 @@ fn fish(home: &TempDir) -> Terminal {
     command.arg("-i");
     command.env_clear();
     command.env("HOME", home.path());
-    command.env("PATH", path());
+    command.env("PATH", patient_path(home.path()));
     command.env("TERM", "xterm");
     command.env("LANG", "C.UTF-8");
     let mut terminal = Terminal::new(command, 100);
@@ -52,10 +52,11 @@ fn offered(words: &str) -> String {
 }
 
 fn script(text: &str) -> Output {
+    let home = tempfile::tempdir().expect("a directory");
     Command::new("fish")
         .args(["--no-config", "-c", text])
         .env_clear()
-        .env("PATH", path())
+        .env("PATH", patient_path(home.path()))
         .env("ROOT", root())
         .env("LANG", "C.UTF-8")
         .output()

@@ -257,7 +257,7 @@ fn completion_takes_names_from_the_cgroup_or_from_a_walk() {
     let name = |name: &str| format!("name {}", hex(name.as_bytes()));
     let first = cgroup.fixture(&format!("tcp 127.0.0.1:0\n{}", name("alone")));
     let line = |fixture: &Fixture| {
-        let output = mx(&["__complete", "ports"]);
+        let output = mx(&["__complete", "ports", "--within", "1m"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let start = format!("ports\t{}:", fixture.port(0));
         text.lines().find_map(|line| line.strip_prefix(&start).map(str::to_owned))

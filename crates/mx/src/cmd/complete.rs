@@ -29,7 +29,7 @@ pub(crate) struct CompleteArgs {
     #[arg(default_value = "")]
     typed: String,
     /// How long to look for owners; ports are printed in any case
-    #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "40ms")]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "25ms")]
     within: Duration,
 }
 
