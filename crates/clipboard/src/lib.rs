@@ -9,7 +9,7 @@
 //! some ask the person, and one empties the clipboard.
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
-#[cfg_attr(target_os = "macos", path = "macos.rs")]
+#[cfg_attr(target_os = "macos", path = "macos/mod.rs")]
 mod os;
 mod route;
 mod terminal;
