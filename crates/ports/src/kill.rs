@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -121,8 +122,7 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
-    let ancestors = ancestry(std::process::id(), parent);
-    owners(&report.sockets).into_iter().find_map(|owner| match protection(owner.pid, &ancestors) {
+    owners(&report.sockets).into_iter().find_map(|owner| match protection(owner.pid) {
         Some(what) => Some(Refusal::Protected(owner, what)),
         None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
     })
@@ -153,11 +153,11 @@ fn may_have_hidden_owner(socket: &Socket) -> bool {
 }
 
 /// What makes a process one that is never ended.
-fn protection(pid: u32, ancestors: &[u32]) -> Option<&'static str> {
+fn protection(pid: u32) -> Option<&'static str> {
     match pid {
         1 => Some("the first process of this system"),
         pid if pid == std::process::id() => Some("this program itself"),
-        pid if ancestors.contains(&pid) => Some("an ancestor of this program"),
+        pid if above().contains(&pid) => Some("an ancestor of this program"),
         _ => None,
     }
 }
@@ -170,10 +170,9 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let deadline = Instant::now().checked_add(grace);
     let keys = keys(sockets);
     let (query, others) = &by_ports(query, sockets, &keys)?;
-    let ancestors = ancestry(std::process::id(), parent);
     let owners = owners(sockets);
-    let watch = could_come_back(&owners, &ancestors);
-    let mut signaller = Signaller { signal, keys, ancestors, targets: Vec::new() };
+    let watch = could_come_back(&owners);
+    let mut signaller = Signaller { signal, keys, targets: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
         let left =
@@ -215,6 +214,14 @@ pub fn force(query: &Query, ending: Ending, grace: Duration) -> Result<Ending> {
 
 fn parent(pid: u32) -> Option<u32> {
     os::ancestor(pid).map(|process| process.parent)
+}
+
+/// The ancestors of this program, as they were at first: one that ends is
+/// followed by another of them.
+fn above() -> &'static [u32] {
+    static ABOVE: OnceLock<Vec<u32>> = OnceLock::new();
+
+    ABOVE.get_or_init(|| ancestry(std::process::id(), parent))
 }
 
 /// The PIDs above `pid`, nearest first.
@@ -263,8 +270,6 @@ struct Signaller {
     signal: Signal,
     /// The sockets, sorted.
     keys: Vec<u64>,
-    /// Of this program: never signalled.
-    ancestors: Vec<u32>,
     /// The owners so far.
     targets: Vec<Target>,
 }
@@ -273,7 +278,7 @@ impl Signaller {
     /// Signals an owner that still holds one of the sockets and may be ended.
     fn send(&mut self, owner: Rc<Owner>, sockets: &[Socket]) -> Result<()> {
         let mut process = None;
-        if protection(owner.pid, &self.ancestors).is_none() {
+        if protection(owner.pid).is_none() {
             process = signal::open(owner.pid, &self.keys)?;
         }
         if let Some(process) = &process {
@@ -325,11 +330,11 @@ impl Signaller {
 /// Whether somebody may start one of the owners again: a service manager, or a
 /// parent that is not above this program. Process 1 is above it, but starts
 /// things again on macOS and in many containers.
-fn could_come_back(owners: &[Rc<Owner>], above: &[u32]) -> bool {
+fn could_come_back(owners: &[Rc<Owner>]) -> bool {
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     owners.iter().any(|owner| {
         let outside =
-            |parent: u32| parent == 1 || !(above.contains(&parent) || set.contains(&parent));
+            |parent: u32| parent == 1 || !(above().contains(&parent) || set.contains(&parent));
         owner.service.is_some() || owner.parent.is_some_and(outside)
     })
 }
