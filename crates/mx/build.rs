@@ -1,9 +1,10 @@
-//! Links gcc's unwinder statically where that is possible.
+//! Links for a quick start, where that is possible.
 //!
 //! Rust on glibc links `libgcc_s.so.1` for backtraces. Loading that library
 //! takes an eighth of the run time of `mx --version`, so the linker is given a
 //! `libgcc_s.so` that stands for `libgcc_eh.a`, which comes with the same gcc.
-//! Elsewhere, or without that archive, nothing changes.
+//! And what glibc has to relocate is packed, which takes a twentieth less; glibc
+//! before 2.36 does not know that form. Elsewhere nothing changes.
 
 use std::env;
 use std::fs;
@@ -20,17 +21,31 @@ fn main() {
     {
         return;
     }
+    if knows_packed_relocations() {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     let linker = env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".to_owned());
-    let Ok(found) = Command::new(linker).arg("-print-file-name=libgcc_eh.a").output() else {
+    // gcc prints the bare name back if it has no such file.
+    let Some(archive) = said(&linker, "-print-file-name=libgcc_eh.a")
+        .filter(|path| Path::new(path).is_absolute() && Path::new(path).exists())
+    else {
         return;
     };
-    // gcc prints the bare name back if it has no such file.
-    let archive = String::from_utf8_lossy(&found.stdout).trim().to_owned();
-    if !Path::new(&archive).is_absolute() || !Path::new(&archive).exists() {
-        return;
-    }
     let out = variable("OUT_DIR");
     if fs::write(Path::new(&out).join("libgcc_s.so"), format!("INPUT({archive})\n")).is_ok() {
         println!("cargo::rustc-link-search=native={out}");
     }
+}
+
+/// Whether glibc is 2.36 or later: `getconf` prints "glibc 2.36".
+fn knows_packed_relocations() -> bool {
+    let version = said("getconf", "GNU_LIBC_VERSION").unwrap_or_default();
+    let minor = version.strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor >= 36)
+}
+
+/// What a program prints; `None` if it cannot be run.
+fn said(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
