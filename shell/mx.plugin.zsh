@@ -10,7 +10,5 @@
 _mx[home]="${${(%):-%x}:A:h:h}"
 \builtin autoload -Uz "${_mx[home]}/shell/functions/mx" \
   "${_mx[home]}/shell/functions/_mx_load" "${_mx[home]}/shell/functions/_mx_register" \
-  "${_mx[home]}/shell/functions/_mx_copy_line" "${_mx[home]}/shell/functions/_mx_paste" \
-  "${_mx[home]}/shell/functions/_mx_names" "${_mx[home]}/shell/functions/mx_plugin_unload" \
-  "${_mx[home]}/completions/_mx"
+  "${_mx[home]}/shell/functions/mx_plugin_unload" "${_mx[home]}/completions/_mx"
 \_mx_load
