@@ -11,4 +11,11 @@ _mx[home]="${${(%):-%x}:A:h:h}"
 \builtin autoload -Uz "${_mx[home]}/shell/functions/mx" \
   "${_mx[home]}/shell/functions/_mx_load" "${_mx[home]}/shell/functions/_mx_register" \
   "${_mx[home]}/shell/functions/mx_plugin_unload" "${_mx[home]}/completions/_mx"
-\_mx_load
+# Under options of its own, and without aliases: neither may break it. The attribute
+# W, which compdef never has, tells without a word whether there is one.
+\builtin emulate zsh -o no_aliases -c '[[ -v precmd_functions ]] || _mx[precmd]=new'\
+'; builtin typeset -ga precmd_functions; precmd_functions+=(_mx_register)'\
+'; if [[ -v _comps ]] || builtin functions +W compdef ||'\
+' { builtin zmodload -e zsh/zle && builtin zle; }; then _mx[late]=1; fi'
+# Not below `emulate`, either: it would fix the options of what is autoloaded.
+\builtin test -z "${_mx[late]-}" || \_mx_load

@@ -67,10 +67,17 @@ fn zsh() -> String {
          \\_mx_define {functions}\n\
          \\builtin unfunction _mx_define\n\
          \\builtin typeset -gA '_mx'\n\
-         \\_mx_load\n",
+         {hook}",
         version = env!("CARGO_PKG_VERSION"),
         functions = quote(&functions),
+        hook = hook(),
     )
+}
+
+/// The lines of the plugin behind those that load the functions.
+fn hook() -> &'static str {
+    const FIRST: &str = "# Under options of its own";
+    ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
 }
 
 /// The function, and the completion while aliases are still set aside.
