@@ -33,6 +33,3 @@ mod wayland;
 #[cfg(target_os = "linux")]
 mod x11;
 mod zsh;
-mod zsh_session;
-mod zsh_values;
-mod zsh_widgets;

@@ -3,6 +3,9 @@
 mod groups;
 mod loaders;
 mod matrix;
+mod session;
+mod values;
+mod widgets;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::session::Session;
 use crate::cli::MX;
 use crate::fixture::{Fixture, until};
-use crate::zsh_session::Session;
 
 /// Headings, and TAB that completes and does not expand.
 const START: &str = "

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
+use super::root;
 use crate::cli::{MX, path};
 use crate::terminal::Terminal;
-use crate::zsh::root;
 
 const PROMPT: &str = "ready>";
 

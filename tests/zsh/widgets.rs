@@ -1,13 +1,13 @@
 //! The widgets and the short names of the zsh integration, in a real zsh.
 //!
-//! The clipboard is a stand-in, a file: see `zsh_session`.
+//! The clipboard is a stand-in, a file: see `session`.
 
 use std::fs;
 use std::process::Command;
 
+use super::root;
+use super::session::Session;
 use crate::cli::{MX, path};
-use crate::zsh::root;
-use crate::zsh_session::Session;
 
 /// The bindings of the README.
 const BOUND: &str = "\
