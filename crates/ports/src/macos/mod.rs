@@ -117,9 +117,11 @@ pub fn missing_right() -> Option<Missing> {
     (!sys::user::is_root()).then_some(Missing::Root)
 }
 
-/// Whether packets to `ip` are delivered here.
-pub(crate) fn has_address(ip: IpAddr, _zone: Option<&str>) -> bool {
-    free::can_bind_address(ip)
+/// Whether packets to `ip` are delivered here: `None` if not. Which interface
+/// has it is not asked.
+#[expect(clippy::option_option, reason = "Linux knows the interface")]
+pub(crate) fn home(ip: IpAddr, _zone: Option<&str>) -> Option<Option<u32>> {
+    free::can_bind_address(ip).then_some(None)
 }
 
 /// The user that a process belongs to; `None` if it has ended.
