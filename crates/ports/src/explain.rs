@@ -1,15 +1,15 @@
 //! What to say beside the list: why a port that nobody is bound to may still be
 //! busy, and what is known of an owner beyond its name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use sys::Result;
 
-use crate::free::{self, Bindable};
+use crate::busy::{NOT_LISTED, denied, holder, used, would_bind};
+use crate::free::Bindable;
 use crate::report::{join, lacks_owner};
 use crate::snapshot::{Namespaces, Want};
-use crate::{Host, Protocol, Query, Report, Selector, Socket, State, os};
+use crate::{Protocol, Query, Report, Selector, Socket, State, os};
 
 /// Adds a note for each selector that chose nothing, with the cause if its port is busy all the same.
 pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
@@ -86,14 +86,6 @@ fn system_service(name: &str, port: u16) -> Option<&'static str> {
     match (name, port) {
         ("ControlCenter" | "ControlCe", 5000 | 7000) => Some(AIRPLAY),
         _ => None,
-    }
-}
-
-/// A process that was seen to hold a socket.
-fn holder(socket: &Socket) -> String {
-    match socket.owners.iter().find(|owner| owner.certain) {
-        Some(owner) => owner.to_string(),
-        None => "a process that cannot be seen".to_owned(),
     }
 }
 
@@ -183,75 +175,11 @@ fn cause(
     if whole && !privileged {
         return None;
     }
-    match try_to_bind(selector, query.protocol.unwrap_or(Protocol::Tcp))? {
+    match would_bind(selector, query.protocol.unwrap_or(Protocol::Tcp))? {
         Bindable::Yes => None,
-        Bindable::Denied => {
-            Some(format!("this user may not bind it: ports below {start} are privileged"))
-        }
-        Bindable::Sharing | Bindable::No => {
-            Some("it cannot be bound: what holds it is not listed here".to_owned())
-        }
+        Bindable::Denied => Some(denied()),
+        Bindable::Sharing | Bindable::No => Some(NOT_LISTED.to_owned()),
     }
-}
-
-/// What a server at the selector's addresses could do; `None` if that cannot be told.
-fn try_to_bind(selector: &Selector, protocol: Protocol) -> Option<Bindable> {
-    let Selector::Port { ports, host } = selector else { return None };
-    let addresses: Vec<IpAddr> = match host {
-        Host::Any => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
-        Host::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        Host::Address(address) => vec![*address],
-    };
-    free::bindable(&addresses, *ports.start(), protocol).ok().flatten()
-}
-
-fn verdict(bindable: Bindable) -> &'static str {
-    match bindable {
-        Bindable::Yes => "a server can bind it all the same",
-        Bindable::Sharing => "a server can bind it only with SO_REUSEADDR",
-        Bindable::No => "no server can bind it now",
-        Bindable::Denied => "this user may not bind it",
-    }
-}
-
-/// The connections that use the port of a selector, and what they leave to a
-/// server, for each protocol that has some.
-fn used(selector: &Selector, connected: &[Socket]) -> Option<String> {
-    let of = |protocol| {
-        let used = in_use(connected.iter().filter(move |socket| socket.protocol == protocol))?;
-        Some(match try_to_bind(selector, protocol) {
-            Some(bindable) => format!("{used}; {}", verdict(bindable)),
-            None => used,
-        })
-    };
-    match (of(Protocol::Tcp), of(Protocol::Udp)) {
-        (Some(tcp), Some(udp)) => Some(format!("TCP: {tcp}; UDP: {udp}")),
-        (tcp, udp) => tcp.or(udp),
-    }
-}
-
-/// The connections that use a port, in a few words; `None` if there are none.
-fn in_use<'a>(used: impl Iterator<Item = &'a Socket>) -> Option<String> {
-    let (resting, live): (Vec<_>, Vec<_>) =
-        used.partition(|socket| socket.state == State::TimeWait);
-    let resting = resting.len();
-    let Some(first) = live.first() else {
-        let hold = if resting == 1 { "connection holds" } else { "connections hold" };
-        return (resting > 0)
-            .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
-    };
-    let who = if first.owners.is_empty() && first.is_held_by_kernel() {
-        "no process: the kernel is closing it".to_owned()
-    } else {
-        holder(first)
-    };
-    let to = first.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
-    let more = match live.len() - 1 {
-        0 => String::new(),
-        1 => ", and of 1 more connection".to_owned(),
-        more => format!(", and of {more} more connections"),
-    };
-    Some(format!("it is the local port of a connection{to} of {who}{more}"))
 }
 
 #[cfg(test)]

@@ -1,128 +1,302 @@
 //! Whether ports have come up, or have become free.
 //!
-//! Each call looks once; the caller decides how often and for how long. Up means
-//! more than listed by the kernel: a connection to it succeeds, on each loopback
-//! family that it is bound to.
+//! Each [`Waiter::look`] looks once; the caller decides how often and for how long.
+//!
+//! Up means more than listed by the kernel: a connection to every socket of the
+//! selector succeeds. As servers may count connections, what has accepted one
+//! is not asked again, the first is made when the kernel lists the socket, and
+//! failures are tried again after longer and longer pauses. What is not an
+//! address of this machine is dialled: see [`Target::is_remote`].
+//!
+//! Free means that a server could bind the port: see `busy`, whose verdict
+//! `crate::list` tells, too.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+mod dial;
+mod http;
+mod probe;
+mod target;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use rustix::io::Errno;
 use sys::{Error, Result};
 
-use crate::snapshot::Entry;
-use crate::{Protocol, Query, Selector, Socket, State, report, snapshot};
+use self::dial::Dialled;
+use self::probe::Probes;
+pub use self::target::{Target, TargetError};
+use crate::busy::{self, Verdict};
+use crate::snapshot::{Entry, Namespaces, Want};
+use crate::{Protocol, Query, Selector, Socket, State, os, report, snapshot};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// A server accepts connections at every port, or has bound it for UDP.
     Up,
-    /// Nothing is bound.
+    /// A server could bind every port.
     Free,
 }
 
-/// What keeps a selector from the goal, in a few words; `None` if it is reached.
-///
-/// A range is up if every port of it is. A server that does not accept is given up after `patience`.
-pub fn missing(
-    selector: &Selector,
-    protocol: Option<Protocol>,
-    goal: Goal,
-    patience: Duration,
-) -> Result<Option<String>> {
-    let query =
-        Query { selectors: vec![selector.clone()], protocol, serving: true, ..Query::default() };
-    let sockets = match selector {
-        Selector::Port { .. } => {
-            let sockets = serving(selector, &snapshot::entries(&query)?);
-            // TCP that is bound without listening takes longer to find: it is
-            // looked for only where nothing else keeps the port busy.
-            if goal == Goal::Free && sockets.is_empty() {
-                serving(selector, &snapshot::entries(&Query { serving: false, ..query.clone() })?)
-            } else {
-                sockets
+/// How to look.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// What is waited for.
+    pub goal: Goal,
+    /// The protocols that each target must have the goal in.
+    pub protocols: Vec<Protocol>,
+    /// Whether a connection must succeed, or the kernel's word is enough that
+    /// a socket listens.
+    pub connect: bool,
+    /// The statuses of HTTP that count as up.
+    pub statuses: Vec<RangeInclusive<u16>>,
+}
+
+/// What a look at one target has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// What keeps it from the goal, in a few words; `None` if it is reached.
+    pub missing: Option<String>,
+    /// What to know of a goal that is reached.
+    pub note: Option<String>,
+    /// Whether the goal may have been reached unseen.
+    pub unknown: bool,
+}
+
+/// Looks at targets again and again.
+pub struct Waiter {
+    wish: Wish,
+    items: Vec<Item>,
+    /// Whether the system lists every socket; `None` as long as it does not matter.
+    sees_all: Option<bool>,
+}
+
+struct Item {
+    target: Target,
+    probes: Probes,
+    dialled: Option<Dialled>,
+    /// The sockets that `dialled` was begun for, by `Entry::key`.
+    keys: Vec<u64>,
+}
+
+impl Waiter {
+    /// A waiter that has not looked yet.
+    pub fn new(targets: Vec<Target>, wish: Wish) -> Self {
+        let item =
+            |target| Item { target, probes: Probes::default(), dialled: None, keys: Vec::new() };
+        Self { items: targets.into_iter().map(item).collect(), wish, sees_all: None }
+    }
+
+    /// What each target lacks now. A range is up, or free, if every port of it is.
+    ///
+    /// `left` is the time that may still be waited: without any, an answer that
+    /// is under way is waited for briefly.
+    pub fn look(&mut self, left: Duration) -> Result<Vec<Looked>> {
+        match self.wish.goal {
+            Goal::Up => (0..self.items.len()).map(|index| self.up(index, left)).collect(),
+            Goal::Free => self.free(),
+        }
+    }
+
+    fn up(&mut self, index: usize, left: Duration) -> Result<Looked> {
+        let item = &mut self.items[index];
+        if item.target.is_remote() {
+            return Ok(item.dial(&self.wish, left));
+        }
+        for protocol in self.wish.protocols.clone() {
+            let looked = self.up_in(index, protocol, left)?;
+            if looked.missing.is_some() {
+                return Ok(looked);
             }
         }
-        Selector::Process(name) => {
-            let report = crate::look(&query)?;
-            if goal == Goal::Free && report.cannot_tell() {
-                return Err(Error::Denied {
-                    doing: format!("see all sockets of processes named {name}"),
-                });
+        Ok(Looked::default())
+    }
+
+    fn up_in(&mut self, index: usize, protocol: Protocol, left: Duration) -> Result<Looked> {
+        let item = &mut self.items[index];
+        let (sockets, unknown) = serving(&item.target.selector, &[protocol])?;
+        if let Some(missing) = absent(&item.target.selector, &sockets) {
+            let is_port = matches!(item.target.selector, Selector::Port { .. });
+            item.forget();
+            if !is_port || self.sees_all(protocol) {
+                return Ok(Looked { missing: Some(missing), note: None, unknown });
             }
-            report.sockets
+            if protocol == Protocol::Tcp && self.wish.connect {
+                return Ok(self.items[index].dial(&self.wish, left));
+            }
+            return Ok(Looked { missing: Some(missing), note: None, unknown: true });
         }
+        let listening = sockets.iter().filter(|(socket, _)| socket.state == State::Listen);
+        if item.target.is_http() {
+            item.renew(listening.map(|(socket, _)| socket.key).collect());
+            return Ok(item.dial(&self.wish, left));
+        }
+        let missing = if self.wish.connect {
+            item.probes.missing(listening.flat_map(|(socket, interface)| {
+                addresses(socket, *interface).into_iter().map(|address| (address, socket.key))
+            }))
+        } else {
+            None
+        };
+        Ok(Looked { missing, ..Looked::default() })
+    }
+
+    fn free(&mut self) -> Result<Vec<Looked>> {
+        // The tables first: to bind a port takes it from others for a moment.
+        let mut looked = Vec::new();
+        for item in &self.items {
+            looked.push(taken(&item.target.selector, &self.wish.protocols)?);
+        }
+        if looked.iter().any(|one| one.missing.is_some()) {
+            return Ok(looked);
+        }
+        let selectors = self.items.iter().map(|item| &item.target.selector);
+        selectors.map(|selector| bindable(selector, &self.wish.protocols)).collect()
+    }
+
+    /// Whether the system lists every socket of a protocol. If not, one that is
+    /// not listed may be there all the same.
+    fn sees_all(&mut self, protocol: Protocol) -> bool {
+        *self.sees_all.get_or_insert_with(|| {
+            let nothing = os::snapshot(&Want {
+                protocol: Some(protocol),
+                all: false,
+                silent: false,
+                ports: Some(&[]),
+                namespaces: Namespaces::Own,
+                deadline: None,
+            });
+            nothing.is_ok_and(|snapshot| snapshot.complete)
+        })
+    }
+}
+
+impl Item {
+    /// Dials, or goes on with it.
+    fn dial(&mut self, wish: &Wish, left: Duration) -> Looked {
+        if self.dialled.is_none() {
+            self.dialled = Dialled::new(&self.target, &wish.statuses);
+        }
+        let missing = self.dialled.as_mut().and_then(|dialled| dialled.missing(left));
+        Looked { missing, ..Looked::default() }
+    }
+
+    /// Begins anew where other sockets listen than before.
+    fn renew(&mut self, keys: Vec<u64>) {
+        if !keys.iter().any(|key| self.keys.contains(key)) {
+            self.dialled = None;
+        }
+        self.keys = keys;
+    }
+
+    /// Whatever comes now is another server.
+    fn forget(&mut self) {
+        self.probes = Probes::default();
+        if !self.keys.is_empty() {
+            self.dialled = None;
+            self.keys.clear();
+        }
+    }
+}
+
+/// The sockets that serve at a selector, with the index of the interface that
+/// each is bound to, and whether there may be others.
+fn serving(selector: &Selector, protocols: &[Protocol]) -> Result<(Vec<(Socket, u32)>, bool)> {
+    let query = query(selector, protocols, true);
+    if let Selector::Port { .. } = selector {
+        return Ok((listed(selector, &snapshot::entries(&query)?), false));
+    }
+    let report = crate::look(&query)?;
+    let unknown = report.cannot_tell() || !report.complete;
+    Ok((report.sockets.into_iter().map(|socket| (socket, 0)).collect(), unknown))
+}
+
+fn query(selector: &Selector, protocols: &[Protocol], serving: bool) -> Query {
+    let only = match protocols {
+        [only] => Some(*only),
+        _ => None,
     };
-    Ok(match goal {
-        Goal::Free => sockets
-            .first()
-            .map(|socket| format!("{} {} is bound", socket.protocol.name(), socket.port)),
-        Goal::Up => not_up(selector, &sockets, patience),
-    })
+    Query { selectors: vec![selector.clone()], protocol: only, serving, ..Query::default() }
 }
 
 /// The sockets at the address of a selector.
-fn serving(selector: &Selector, entries: &[Entry]) -> Vec<Socket> {
-    let sockets = entries.iter().map(|entry| report::socket(entry, None, Vec::new()));
-    sockets.filter(|socket| selector.matches_socket(socket) == Some(true)).collect()
+fn listed(selector: &Selector, entries: &[Entry]) -> Vec<(Socket, u32)> {
+    let sockets =
+        entries.iter().map(|entry| (report::socket(entry, None, Vec::new()), entry.interface));
+    sockets.filter(|(socket, _)| selector.matches_socket(socket) == Some(true)).collect()
 }
 
-fn not_up(selector: &Selector, sockets: &[Socket], patience: Duration) -> Option<String> {
-    match selector {
-        Selector::Port { ports, .. } => {
-            let serves = |port: &u16| sockets.iter().any(|socket| socket.port == *port);
-            if let Some(port) = ports.clone().find(|port| !serves(port)) {
-                let nothing = "nothing serves it";
-                let single = ports.start() == ports.end();
-                return Some(if single {
-                    nothing.to_owned()
-                } else {
-                    format!("{port}: {nothing}")
+/// What of a selector is not served at all.
+fn absent(selector: &Selector, sockets: &[(Socket, u32)]) -> Option<String> {
+    let Selector::Port { ports, .. } = selector else {
+        return sockets.is_empty().then(|| "no such process serves a port".to_owned());
+    };
+    let serves = |port: &u16| sockets.iter().any(|(socket, _)| socket.port == *port);
+    let port = ports.clone().find(|port| !serves(port))?;
+    Some(of_range(ports, port, "nothing serves it"))
+}
+
+/// What is said of a port of a selector: it is named only if there are others.
+fn of_range(ports: &RangeInclusive<u16>, port: u16, text: &str) -> String {
+    if ports.start() == ports.end() { text.to_owned() } else { format!("{port}: {text}") }
+}
+
+/// What the tables show to be bound at a selector.
+fn taken(selector: &Selector, protocols: &[Protocol]) -> Result<Looked> {
+    let (mut sockets, unknown) = serving(selector, protocols)?;
+    if unknown && sockets.is_empty() {
+        return Err(Error::Denied { doing: format!("see all sockets of {selector}") });
+    }
+    // TCP that is bound without listening takes longer to find: it is looked
+    // for only where nothing else keeps the port busy.
+    if let (true, Selector::Port { .. }) = (sockets.is_empty(), selector) {
+        sockets = listed(selector, &snapshot::entries(&query(selector, protocols, false))?);
+    }
+    let missing = sockets.first().map(|(socket, _)| busy::bound(socket));
+    Ok(Looked { missing, ..Looked::default() })
+}
+
+/// Whether a server could bind every port of a selector.
+fn bindable(selector: &Selector, protocols: &[Protocol]) -> Result<Looked> {
+    let Selector::Port { ports, .. } = selector else { return Ok(Looked::default()) };
+    let mut note = None;
+    for (port, &protocol) in
+        ports.clone().flat_map(|port| protocols.iter().map(move |protocol| (port, protocol)))
+    {
+        let said = |text: String| of_range(ports, port, &text);
+        match busy::verdict(selector, port, protocol)? {
+            Verdict::Free(why) => note = note.or(why.map(said)),
+            Verdict::Busy(why) => {
+                return Ok(Looked { missing: Some(said(why)), ..Looked::default() });
+            }
+            Verdict::Unknown(why) => {
+                return Err(Error::Unsupported {
+                    doing: format!("tell whether {selector} is free"),
+                    why: said(why),
                 });
             }
         }
-        Selector::Process(_) if sockets.is_empty() => {
-            return Some("no such process serves a port".to_owned());
-        }
-        Selector::Process(_) => {}
     }
-    let listening = sockets.iter().filter(|socket| socket.state == State::Listen);
-    listening.flat_map(addresses).find_map(|address| refuses(address, patience))
+    Ok(Looked { note, ..Looked::default() })
 }
 
 /// Where a client on this machine would connect to.
-fn addresses(socket: &Socket) -> Vec<SocketAddr> {
+fn addresses(socket: &Socket, interface: u32) -> Vec<SocketAddr> {
     let at = |ip: IpAddr| SocketAddr::new(ip, socket.port);
-    // Of another interface than loopback, this machine is not sure to reach it.
-    if socket.interface.as_ref().is_some_and(|name| !name.starts_with("lo")) {
-        return Vec::new();
-    }
     match socket.address {
+        // Such an address means nothing without its interface.
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => match interface {
+            0 => Vec::new(),
+            zone => vec![SocketAddrV6::new(v6, socket.port, 0, zone).into()],
+        },
+        // Of another interface than loopback, this machine is not sure to reach it.
+        _ if socket.interface.as_ref().is_some_and(|name| !name.starts_with("lo")) => Vec::new(),
         IpAddr::V4(v4) if v4.is_unspecified() => vec![at(Ipv4Addr::LOCALHOST.into())],
         IpAddr::V6(v6) if v6.is_unspecified() => {
             let both = socket.dual_stack == Some(true);
             let v4 = both.then(|| at(Ipv4Addr::LOCALHOST.into()));
             std::iter::once(at(Ipv6Addr::LOCALHOST.into())).chain(v4).collect()
         }
-        // Such an address means nothing without its interface.
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => Vec::new(),
         address => vec![at(address)],
     }
-}
-
-/// Why a connection fails, if it does.
-fn refuses(address: SocketAddr, patience: Duration) -> Option<String> {
-    /// A server on this machine accepts within this time, unless its queue is full.
-    const PATIENCE: Duration = Duration::from_millis(250);
-
-    // No time at all is not accepted.
-    let patience = patience.clamp(Duration::from_millis(1), PATIENCE);
-    let error = TcpStream::connect_timeout(&address, patience).err()?;
-    // A machine whose loopback lacks this family cannot be asked.
-    let no_such_address = [Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::AFNOSUPPORT];
-    if no_such_address.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
-        return None;
-    }
-    Some(format!("{address} does not accept a connection: {error}"))
 }
