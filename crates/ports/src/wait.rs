@@ -52,6 +52,14 @@ pub struct Wish {
     pub statuses: Vec<RangeInclusive<u16>>,
 }
 
+impl Wish {
+    /// A connection by TCP to each, and a status of HTTP that means success.
+    pub fn up() -> Self {
+        let (goal, protocols) = (Goal::Up, vec![Protocol::Tcp]);
+        Self { goal, protocols, connect: true, statuses: vec![200..=399] }
+    }
+}
+
 /// What a look at one target has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -162,7 +170,8 @@ impl Waiter {
                 protocol: Some(protocol),
                 all: false,
                 silent: false,
-                ports: Some(&[]),
+                // Nothing can be bound to it.
+                ports: Some(&[0..=0]),
                 namespaces: Namespaces::Own,
                 deadline: None,
             });

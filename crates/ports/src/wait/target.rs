@@ -56,6 +56,11 @@ impl Target {
         self.host.is_some()
     }
 
+    /// Whether it is remote because its host is a name, which may be one of this machine.
+    pub fn is_named(&self) -> bool {
+        matches!(self.host, Some(Remote::Name(_)))
+    }
+
     /// Whether it is asked by HTTP.
     pub fn is_http(&self) -> bool {
         self.request.is_some()

@@ -31,8 +31,8 @@ Examples:
   mx ports free 8000-8099 --count 2")]
 pub(crate) struct FreeArgs {
     /// The first port to try, or a range of ports
-    #[arg(value_parser = ports)]
-    from: Option<RangeInclusive<u16>>,
+    #[arg(value_parser = from)]
+    from: Option<Search>,
     /// How many ports, all different
     #[arg(long, value_name = "N", default_value = "1", value_parser = number)]
     count: u16,
@@ -58,8 +58,7 @@ pub(crate) fn free(args: FreeArgs, out: &Out) -> Outcome {
             ));
         }
         (Some(range), None) => Search::Within(range),
-        (None, Some(from)) if from.start() < from.end() => Search::Within(from),
-        (None, Some(from)) => Search::From(*from.start()),
+        (None, Some(from)) => from,
         (None, None) => Search::Any,
     };
     let protocol = if args.udp { Protocol::Udp } else { Protocol::Tcp };
@@ -87,6 +86,12 @@ fn too_few(search: &Search, found: usize, wanted: u16) -> String {
     format!("{found} of {} {is} free{place}", count(wanted.into(), "wanted port"))
 }
 
+/// A range is never left, not even one of a single port.
+fn from(text: &str) -> Result<Search, Failure> {
+    let ports = ports(text)?;
+    Ok(if text.contains('-') { Search::Within(ports) } else { Search::From(*ports.start()) })
+}
+
 /// Ports as in a selector, without an address.
 fn ports(text: &str) -> Result<RangeInclusive<u16>, Failure> {
     let failure = |why: &str| {
@@ -96,6 +101,11 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, Failure> {
         )
     };
     let digits = text.strip_prefix(':').unwrap_or(text);
+    if digits.contains(':') {
+        return Err(failure(
+            "it holds more than that, but a port is free on all addresses or not at all",
+        ));
+    }
     if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
         return Err(failure("it is not a number"));
     }

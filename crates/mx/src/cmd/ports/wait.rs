@@ -102,7 +102,7 @@ pub(crate) fn wait(args: WaitArgs, out: &Out) -> Outcome {
     let goal = wish.goal;
     let start = Instant::now();
     for target in targets.iter().filter(|target| target.is_remote()) {
-        out.remark(&format!("{target} is not an address of this machine: it is dialled"));
+        out.remark(&format!("{target} {}: it is dialled", why_remote(target)));
     }
     let looked = until_reached(&targets, wish, &args, start, out)?;
     let parts: Vec<Part> = targets.iter().zip(&looked).map(Part::new).collect();
@@ -192,7 +192,7 @@ fn targets(args: &WaitArgs) -> Result<Vec<Target>, Failure> {
         let target = parsed.map_err(|error| refused(text, &error))?;
         if args.free && target.is_remote() {
             return Err(Failure::usage(
-                format!("cannot wait until {target} is free: it is not an address of this machine"),
+                format!("cannot wait until {target} is free: it {}", why_remote(&target)),
                 "accepted with --free: 8080, 3000-3010, localhost:8080, an address of this machine \
                  with a port, or a process name",
             ));
@@ -200,6 +200,10 @@ fn targets(args: &WaitArgs) -> Result<Vec<Target>, Failure> {
         Ok(target)
     };
     args.selectors.iter().map(parse).collect()
+}
+
+fn why_remote(target: &Target) -> &'static str {
+    if target.is_named() { "has a host name" } else { "is not an address of this machine" }
 }
 
 /// How to look, if the options fit each other and the targets.
@@ -238,7 +242,8 @@ fn wish(args: &WaitArgs, targets: &[Target]) -> Result<Wish, Failure> {
             "accepted with --free: --tcp, --udp, --timeout and --interval",
         ));
     }
-    let statuses = if args.status.is_empty() { vec![200..=399] } else { args.status.clone() };
+    let up = Wish::up();
+    let statuses = if args.status.is_empty() { up.statuses } else { args.status.clone() };
     Ok(Wish { goal, protocols, connect: !args.no_connect, statuses })
 }
 
