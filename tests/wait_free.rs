@@ -246,7 +246,7 @@ fn a_range_is_never_left() {
     }
     let output = mx(&["ports", "free", "65535", "--count", "2"]);
     assert_eq!((output.status.code(), text(&output).as_str()), (Some(1), "65535\n"), "{output:?}");
-    assert_eq!(said(&output), "mx: 1 of 2 wanted ports is free from 65535 on\n");
+    assert_eq!(said(&output), "mx: 1 of 2 wanted ports are free from 65535 on\n");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_hint_names_what_this_command_accepts() {
         (&["node"], "cannot use 'node' as a port: it is not a number", "such as 3000-3010"),
         (&[""], "cannot use '' as a port: it is empty", "such as 3000-3010"),
         (&["80-20"], "the range runs backwards", "such as 3000-3010"),
-        (&["localhost:80"], "a port is free on all addresses or not at all", "such as 3000-3010"),
+        (&["localhost:80"], "a port is searched for on all of them", "such as 3000-3010"),
         (&["--range", "x"], "cannot use 'x' as a port", "such as 3000-3010"),
         (&["--count", "0"], "cannot search for '0' ports", "--count: a number from 1 to 65535"),
         (&["--count", "+1"], "cannot search for '+1' ports", "--count: a number from 1"),

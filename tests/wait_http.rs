@@ -8,6 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::fixture::{free_port, until};
 use crate::wait::{mx, start, text};
 
+/// Answers a connection by its number and the head of its request.
+type Answer = fn(usize, &str, &mut TcpStream);
+
 /// A server on an address of this machine. It ends with the test.
 struct Web {
     port: u16,
@@ -17,7 +20,7 @@ struct Web {
 
 impl Web {
     /// Answers each connection, which are numbered, in a thread of its own.
-    fn new(address: &str, answer: fn(usize, &str, &mut TcpStream)) -> Self {
+    fn new(address: &str, answer: Answer) -> Self {
         let listener = TcpListener::bind(address).expect("a listener");
         let port = listener.local_addr().expect("an address").port();
         let (sender, requests) = channel();
@@ -172,7 +175,7 @@ fn a_server_that_does_not_speak_http_is_not_up() {
         // Until the other end gives up.
         let _ = std::io::Read::read(stream, &mut [0]);
     }
-    let cases: [(fn(usize, &str, &mut TcpStream), &str); 5] = [
+    let cases: [(Answer, &str); 5] = [
         (ssh, "its answer is not HTTP"),
         (close, "it closed the connection without an answer"),
         (half, "its answer was cut short"),

@@ -69,9 +69,9 @@ fn a_foreign_address_is_dialled_and_an_own_one_looked_up() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(said.ends_with(": it is dialled\n"), "{said}");
         let waited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let part = &waited["selectors"][0];
-        assert_eq!(part["dialled"], true);
-        let missing = part["missing"].as_str().expect("a reason");
+        let looked = &waited["selectors"][0];
+        assert_eq!(looked["dialled"], true);
+        let missing = looked["missing"].as_str().expect("a reason");
         assert!(missing.contains("refused"), "{target}: {missing}");
     }
     for own in [format!("{HERE}:{port}"), format!("[fe80::1%mxv0]:{port}"), port.to_string()] {

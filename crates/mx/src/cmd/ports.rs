@@ -115,7 +115,7 @@ enum Verb {
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
     match args.verb {
         Some(Verb::Kill(Deferred(args))) => kill::kill(args, out),
-        Some(Verb::Wait(Deferred(args))) => wait::wait(args, out),
+        Some(Verb::Wait(Deferred(args))) => wait::wait(&args, out),
         Some(Verb::Free(Deferred(args))) => free::free(args, out),
         Some(Verb::Watch(Deferred(args))) => watch::watch(args, out),
         None => list(args.query, out),

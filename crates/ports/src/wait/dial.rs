@@ -55,8 +55,9 @@ impl Dialled {
         let Selector::Port { ports, host, .. } = &target.selector else { return None };
         let place = match (&target.host, host) {
             (Some(Remote::Name(name)), _) => Place::Name(name.clone()),
-            (Some(Remote::Address(address)), _) => Place::Addresses(vec![*address]),
-            (None, Host::Address(address)) => Place::Addresses(vec![*address]),
+            (Some(Remote::Address(address)), _) | (None, Host::Address(address)) => {
+                Place::Addresses(vec![*address])
+            }
             // As a browser does, the new family first.
             (None, _) => {
                 Place::Addresses(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()])

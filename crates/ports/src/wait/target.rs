@@ -37,6 +37,9 @@ pub enum TargetError {
     /// It is not a selector either.
     #[error(transparent)]
     Selector(#[from] SelectorError),
+    /// A host that is none.
+    #[error("'{0}' is not localhost, an IP address or a host name")]
+    Host(String),
     /// An address that holds a user name is not asked by HTTP.
     #[error("it holds a user name, which is not sent")]
     User,
@@ -114,9 +117,9 @@ impl FromStr for Target {
 fn place(text: &str) -> Result<(Selector, Option<Remote>), TargetError> {
     let host = host(text);
     match text.parse::<Selector>() {
-        Err(error @ SelectorError::Host(_)) => {
+        Err(SelectorError::Host(named)) => {
             let Some(range) = host.filter(|range| is_host_name(&text[range.clone()])) else {
-                return Err(error.into());
+                return Err(TargetError::Host(named));
             };
             let name = text[range.clone()].to_ascii_lowercase();
             let local = format!("{}localhost{}", &text[..range.start], &text[range.end..]);

@@ -6,7 +6,6 @@ use ports::free::{self, Search};
 use ports::{Protocol, Selector, SelectorError};
 use serde::Serialize;
 
-use super::count;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 use crate::table::{Align, Cell, Column, KEY, Table};
@@ -74,7 +73,7 @@ pub(crate) fn free(args: FreeArgs, out: &Out) -> Outcome {
     Ok(Exit::found(enough))
 }
 
-/// "1 of 2 wanted ports is free in 3000-3001".
+/// "1 of 2 wanted ports are free in 3000-3001".
 fn too_few(search: &Search, found: usize, wanted: u16) -> String {
     let place = match search {
         Search::Any => String::new(),
@@ -82,8 +81,7 @@ fn too_few(search: &Search, found: usize, wanted: u16) -> String {
         Search::Within(range) if range.start() == range.end() => String::new(),
         Search::Within(range) => format!(" in {}-{}", range.start(), range.end()),
     };
-    let is = if found == 1 { "is" } else { "are" };
-    format!("{found} of {} {is} free{place}", count(wanted.into(), "wanted port"))
+    format!("{found} of {wanted} wanted ports are free{place}")
 }
 
 /// A range is never left, not even one of a single port.
@@ -102,9 +100,7 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, Failure> {
     };
     let digits = text.strip_prefix(':').unwrap_or(text);
     if digits.contains(':') {
-        return Err(failure(
-            "it holds more than that, but a port is free on all addresses or not at all",
-        ));
+        return Err(failure("it has an address, and a port is searched for on all of them"));
     }
     if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
         return Err(failure("it is not a number"));

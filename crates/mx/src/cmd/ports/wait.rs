@@ -64,7 +64,7 @@ pub(crate) struct WaitArgs {
     /// Connect to nothing: it is enough that a socket listens
     #[arg(long)]
     no_connect: bool,
-    /// Statuses of HTTP that count as up, such as 200 or 200-299; may be given several times
+    /// A status of HTTP that counts as up, such as 200, or a range, such as 200-299
     #[arg(long, value_name = "STATUS", value_parser = status, value_delimiter = ',', action = clap::ArgAction::Append)]
     status: Vec<RangeInclusive<u16>>,
     /// How long to wait
@@ -96,44 +96,45 @@ struct Part {
     dialled: bool,
 }
 
-pub(crate) fn wait(args: WaitArgs, out: &Out) -> Outcome {
-    let targets = targets(&args)?;
-    let wish = wish(&args, &targets)?;
+pub(crate) fn wait(args: &WaitArgs, out: &Out) -> Outcome {
+    let targets = targets(args)?;
+    let wish = wish(args, &targets)?;
     let goal = wish.goal;
     let start = Instant::now();
     for target in targets.iter().filter(|target| target.is_remote()) {
         out.remark(&format!("{target} {}: it is dialled", why_remote(target)));
     }
-    let looked = until_reached(&targets, wish, &args, start, out)?;
+    let looked = until_reached(&targets, wish, args, start, out)?;
     let parts: Vec<Part> = targets.iter().zip(&looked).map(Part::new).collect();
     let missing: Vec<String> = parts.iter().filter_map(Part::text).collect();
-    let notes = parts.iter().filter_map(Part::note);
+    let notes: Vec<String> = parts.iter().filter_map(Part::note).collect();
+    let reached = missing.is_empty();
     if args.command.is_empty() {
-        let reached = missing.is_empty();
         let seconds = start.elapsed().as_secs_f64();
         let waited = Waited { reached, seconds, selectors: parts };
         out.document("mx.ports-wait/1", &waited, || table(&waited.selectors, goal))?;
-        waited.selectors.iter().filter_map(Part::note).for_each(|note| out.note(&note));
-    } else {
-        // Standard output is the command's.
-        notes.for_each(|note| out.remark(&note));
+    }
+    // Standard output is the command's: what a document would hold is said beside it.
+    let say = |text: &str| {
+        if args.command.is_empty() { out.note(text) } else { out.remark(text) }
+    };
+    for note in &notes {
+        say(note);
     }
     if looked.iter().any(|one| one.unknown && one.missing.is_some()) {
         return Err(untold(&missing));
     }
-    match (missing.is_empty(), args.command.is_empty()) {
-        (true, true) => Ok(Exit::Yes),
-        (true, false) => Err(become_command(&args.command)),
-        (false, true) => {
-            out.note(&format!("not in time: {}", missing.join("; ")));
-            Ok(Exit::No)
-        }
-        (false, false) => {
-            let command = args.command[0].to_string_lossy();
-            out.remark(&format!("not in time, '{command}' is not run: {}", missing.join("; ")));
-            Ok(Exit::No)
-        }
+    match args.command.first() {
+        Some(_) if reached => return Err(become_command(&args.command)),
+        Some(name) if !reached => say(&format!(
+            "not in time, '{}' is not run: {}",
+            name.to_string_lossy(),
+            missing.join("; ")
+        )),
+        _ if !reached => say(&format!("not in time: {}", missing.join("; "))),
+        _ => {}
     }
+    Ok(Exit::found(reached))
 }
 
 /// Looks until all targets have reached the goal, or the time is over.
@@ -214,37 +215,39 @@ fn wish(args: &WaitArgs, targets: &[Target]) -> Result<Wish, Failure> {
         (false, true, _) => vec![Protocol::Udp],
         (true, true, _) | (false, false, Goal::Free) => vec![Protocol::Tcp, Protocol::Udp],
     };
-    let dialled = targets.iter().find(|target| target.is_remote() || target.is_http());
-    match dialled {
-        Some(target) if goal == Goal::Up && protocols.contains(&Protocol::Udp) => {
-            return Err(Failure::usage(
-                format!("cannot wait for {target} by UDP: only TCP tells whether it is up"),
-                "accepted with --udp: ports and addresses of this machine, and process names",
-            ));
-        }
-        Some(target) if args.no_connect => {
-            return Err(Failure::usage(
-                format!("cannot wait for {target} without a connection"),
-                "accepted with --no-connect: ports and addresses of this machine, and process names",
-            ));
-        }
-        _ => {}
-    }
-    if !args.status.is_empty() && !targets.iter().any(Target::is_http) {
-        return Err(Failure::usage(
-            "cannot wait for a status of HTTP: no URL is given that could be asked",
-            "accepted with --status: http://localhost:3000/health",
-        ));
-    }
-    if args.free && args.no_connect {
-        return Err(Failure::usage(
-            "cannot use --no-connect with --free: no connection is made",
-            "accepted with --free: --tcp, --udp, --timeout and --interval",
-        ));
-    }
+    check(args, targets, protocols.contains(&Protocol::Udp))?;
     let up = Wish::up();
     let statuses = if args.status.is_empty() { up.statuses } else { args.status.clone() };
     Ok(Wish { goal, protocols, connect: !args.no_connect, statuses })
+}
+
+fn check(args: &WaitArgs, targets: &[Target], by_udp: bool) -> Result<(), Failure> {
+    const LOCAL: &str = "ports and addresses of this machine, and process names";
+
+    let refuse = |message: String, accepted: String| Err(Failure::usage(message, accepted));
+    if args.free && args.no_connect {
+        return refuse(
+            "cannot use --no-connect with --free: no connection is made".to_owned(),
+            "accepted with --free: --tcp, --udp, --timeout and --interval".to_owned(),
+        );
+    }
+    if !args.status.is_empty() && !targets.iter().any(Target::is_http) {
+        return refuse(
+            "cannot wait for a status of HTTP: no URL is given that could be asked".to_owned(),
+            "accepted with --status: http://localhost:3000/health".to_owned(),
+        );
+    }
+    match targets.iter().find(|target| target.is_remote() || target.is_http()) {
+        Some(target) if by_udp && !args.free => refuse(
+            format!("cannot wait for {target} by UDP: only TCP tells whether it is up"),
+            format!("accepted with --udp: {LOCAL}"),
+        ),
+        Some(target) if args.no_connect => refuse(
+            format!("cannot wait for {target} without a connection"),
+            format!("accepted with --no-connect: {LOCAL}"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A word that names something to wait for, whatever the goal is.
@@ -265,7 +268,7 @@ fn refused(text: &str, error: &TargetError) -> Failure {
             format!("cannot wait for '{shown}': {error}"),
             "leave the user out; a server that asks for one answers: --status 401",
         ),
-        TargetError::Selector(_) => Failure::usage(
+        TargetError::Selector(_) | TargetError::Host(_) => Failure::usage(
             format!("cannot use '{shown}' as a selector: {error}"),
             format!("accepted: {}", Target::FORMS),
         ),
