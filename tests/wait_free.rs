@@ -106,6 +106,47 @@ fn the_rest_of_a_connection_keeps_only_those_away_who_do_not_share() {
     TcpListener::bind(("0.0.0.0", address.port())).expect("as was said");
 }
 
+#[test]
+fn a_port_of_udp_is_not_shared() {
+    let socket =
+        rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
+            .expect("a socket");
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, true).expect("an option");
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    rustix::net::bind(&socket, &any).expect("a free port");
+    let socket = UdpSocket::from(socket);
+    socket.connect("127.0.0.1:9").expect("a peer");
+    let port = socket.local_addr().expect("an address").port();
+    let (free, why) = is_free(&[&port.to_string()]);
+    assert!(!free && why.contains("only with SO_REUSEADDR"), "{why}");
+    UdpSocket::bind(("0.0.0.0", port)).expect_err("as most servers do");
+    drop(socket);
+    assert_eq!(is_free(&[&port.to_string()]), (true, String::new()));
+}
+
+#[test]
+fn a_port_of_a_client_becomes_free_with_its_end() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = server.local_addr().expect("an address");
+    for _ in 0..3 {
+        let client = Fixture::new(&format!("connect {address}"));
+        let (accepted, _) = server.accept().expect("a connection");
+        let port = client.port(0).to_string();
+        let mut waiting = start(&["ports", "wait", "--free", &port, "--timeout", "60s"]);
+        until(|| is_free(&[&port]), |(free, _)| !free);
+        assert!(waiting.try_wait().expect("a child").is_none());
+        // The server closes first: nothing of the client remains.
+        accepted.shutdown(Shutdown::Write).expect("open");
+        drop((client, accepted));
+        assert!(waiting.wait().expect("a child").success());
+        TcpListener::bind(("0.0.0.0", client_port(&port))).expect("free, as was said");
+    }
+}
+
+fn client_port(text: &str) -> u16 {
+    text.parse().expect("a port")
+}
+
 /// Closes a connection from one end first.
 fn close(first: &TcpStream, second: &TcpStream) {
     first.shutdown(Shutdown::Write).expect("open");
@@ -290,5 +331,126 @@ fn a_hint_names_what_this_command_accepts() {
         assert!(lines[0].starts_with("mx: cannot ") && lines[0].contains(said_first), "{text}");
         assert!(lines[1].starts_with("hint: accepted") && lines[1].contains(hint), "{text}");
         assert!(!lines[1].contains("process name"), "{text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod property {
+    use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    use ports::Protocol;
+    use ports::wait::{Goal, Waiter, Wish};
+    use proptest::prelude::*;
+    use rustix::net::{AddressFamily, SocketType, bind, connect, listen, socket, sockopt};
+
+    use crate::fixture::free_port;
+
+    const ADDRESSES: [&str; 5] = ["127.0.0.1", "127.0.0.2", "[::1]", "0.0.0.0", "[::]"];
+    /// A host of a selector, and the addresses that its server binds.
+    const HOSTS: [(&str, &[&str]); 5] = [
+        ("", &["0.0.0.0", "[::]"]),
+        ("localhost:", &["127.0.0.1", "[::1]"]),
+        ("127.0.0.1:", &["127.0.0.1"]),
+        ("127.0.0.2:", &["127.0.0.2"]),
+        ("[::1]:", &["[::1]"]),
+    ];
+
+    #[derive(Clone, Copy, Debug)]
+    enum Use {
+        Listen,
+        Silent,
+        Client,
+        Udp,
+        UdpClient,
+    }
+
+    /// Uses the port if nothing else that was made before is in the way.
+    fn occupy(how: Use, address: SocketAddr, v6only: bool) -> Option<Vec<OwnedFd>> {
+        let kind = match how {
+            Use::Udp | Use::UdpClient => SocketType::DGRAM,
+            Use::Listen | Use::Silent | Use::Client => SocketType::STREAM,
+        };
+        let made = new(address, kind, v6only)?;
+        match how {
+            Use::Listen => listen(&made, 8).ok()?,
+            Use::Client => {
+                let server = TcpListener::bind((address.ip(), 0)).ok()?;
+                let its = server.local_addr().expect("an address");
+                // Where it fails, it stays bound, which is as good here.
+                let _ = connect(&made, &its);
+                return Some(vec![made, server.into()]);
+            }
+            Use::UdpClient => {
+                let peer = SocketAddr::new(address.ip(), 9);
+                let _ = connect(&made, &peer);
+            }
+            Use::Silent | Use::Udp => {}
+        }
+        Some(vec![made])
+    }
+
+    fn new(address: SocketAddr, kind: SocketType, v6only: bool) -> Option<OwnedFd> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let made = socket(family, kind, None).expect("a socket");
+        if address.is_ipv6() {
+            sockopt::set_ipv6_v6only(&made, v6only).expect("an option");
+        }
+        bind(&made, &address).ok().map(|()| made)
+    }
+
+    /// Whether a server can bind these addresses, one after the other.
+    fn serves(addresses: &[&str], port: u16, protocol: Protocol) -> bool {
+        addresses.iter().all(|address| {
+            let address: SocketAddr = format!("{address}:{port}").parse().expect("an address");
+            let kind = match protocol {
+                Protocol::Tcp => SocketType::STREAM,
+                Protocol::Udp => SocketType::DGRAM,
+            };
+            new(address, kind, true).is_some_and(|made| match protocol {
+                Protocol::Tcp => listen(&made, 8).is_ok(),
+                Protocol::Udp => true,
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever uses a port: it is free to a selector exactly if its server can bind it.
+        #[test]
+        fn free_is_what_a_server_can_bind(
+            uses in proptest::collection::vec((
+                prop_oneof![Just(Use::Listen), Just(Use::Silent), Just(Use::Client), Just(Use::Udp), Just(Use::UdpClient)],
+                0usize..ADDRESSES.len(),
+                any::<bool>(),
+            ), 0..3),
+        ) {
+            let port = free_port();
+            let address = |index: usize| format!("{}:{port}", ADDRESSES[index]).parse().expect("an address");
+            let held: Vec<Vec<OwnedFd>> =
+                uses.iter().filter_map(|(how, index, v6only)| occupy(*how, address(*index), *v6only)).collect();
+            for (host, addresses) in HOSTS {
+                for protocol in [Protocol::Tcp, Protocol::Udp] {
+                    let target = format!("{host}{port}").parse().expect("a target");
+                    let wish = Wish { goal: Goal::Free, protocols: vec![protocol], ..Wish::up() };
+                    let looked = Waiter::new(vec![target], wish).look(Duration::ZERO).expect("a look");
+                    let expected = serves(addresses, port, protocol);
+                    prop_assert_eq!(looked[0].missing.is_none(), expected, "{}{} {:?}: {:?}", host, port, protocol, looked);
+                }
+            }
+            drop(held);
+        }
+    }
+
+    #[test]
+    fn a_client_is_made_as_one() {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address: SocketAddr = format!("127.0.0.1:{}", free_port()).parse().expect("an address");
+        let made = new(address, SocketType::STREAM, true).expect("a free port");
+        connect(&made, &server.local_addr().expect("an address")).expect("a connection");
+        assert_eq!(TcpStream::from(made).local_addr().expect("an address"), address);
+        UdpSocket::bind(address).expect("of no concern to UDP");
     }
 }

@@ -24,6 +24,13 @@ pub(crate) enum Verdict {
     Unknown(String),
 }
 
+/// Whether any server could bind a port of a selector: quicker than [`verdict`],
+/// which says more.
+pub(crate) fn is_bindable(selector: &Selector, port: u16, protocol: Protocol) -> bool {
+    let Selector::Port { host, .. } = selector else { return true };
+    free::bindable(&addresses(*host), port, protocol) == Ok(Some(Bindable::Yes))
+}
+
 /// The verdict on a port of a selector that the cheap tables show no server on.
 pub(crate) fn verdict(selector: &Selector, port: u16, protocol: Protocol) -> Result<Verdict> {
     let Selector::Port { host, .. } = selector else { return Ok(Verdict::Free(None)) };
@@ -65,6 +72,11 @@ fn judge(
     match (bindable, used) {
         (Bindable::Yes, _) => Verdict::Free(None),
         (Bindable::No, Some(used)) => Verdict::Busy(used_so(&used)),
+        // Servers set SO_REUSEADDR for TCP, where it passes over the rest of
+        // connections; for UDP it would share the port with what uses it.
+        (Bindable::Sharing, Some(used)) if protocol == Protocol::Udp => {
+            Verdict::Busy(used_so(&used))
+        }
         (Bindable::No, None) => Verdict::Busy(NOT_LISTED.to_owned()),
         (Bindable::Sharing, Some(used)) if complete => Verdict::Free(Some(used_so(&used))),
         (Bindable::Sharing, None) if complete => {

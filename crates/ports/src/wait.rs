@@ -18,7 +18,7 @@ mod target;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sys::{Error, Result};
 
@@ -77,6 +77,8 @@ pub struct Waiter {
     items: Vec<Item>,
     /// Whether the system lists every socket; `None` as long as it does not matter.
     sees_all: Option<bool>,
+    /// Why ports cannot be bound that no table shows to be bound, and when that was found out.
+    busy: Option<(Instant, Vec<Looked>)>,
 }
 
 struct Item {
@@ -92,7 +94,7 @@ impl Waiter {
     pub fn new(targets: Vec<Target>, wish: Wish) -> Self {
         let item =
             |target| Item { target, probes: Probes::default(), dialled: None, keys: Vec::new() };
-        Self { items: targets.into_iter().map(item).collect(), wish, sees_all: None }
+        Self { items: targets.into_iter().map(item).collect(), wish, sees_all: None, busy: None }
     }
 
     /// What each target lacks now. A range is up, or free, if every port of it is.
@@ -150,6 +152,9 @@ impl Waiter {
     }
 
     fn free(&mut self) -> Result<Vec<Looked>> {
+        /// How long the reason for a busy port is taken for the present one.
+        const LASTS: Duration = Duration::from_secs(1);
+
         // The tables first: to bind a port takes it from others for a moment.
         let mut looked = Vec::new();
         for item in &self.items {
@@ -158,8 +163,19 @@ impl Waiter {
         if looked.iter().any(|one| one.missing.is_some()) {
             return Ok(looked);
         }
-        let selectors = self.items.iter().map(|item| &item.target.selector);
-        selectors.map(|selector| bindable(selector, &self.wish.protocols)).collect()
+        let selectors = || self.items.iter().map(|item| &item.target.selector);
+        // Why a port is busy takes a walk through the processes, which is not worth it each time.
+        if let Some((said, busy)) = &self.busy {
+            let is_free = |selector| is_bindable(selector, &self.wish.protocols);
+            if said.elapsed() < LASTS && !selectors().all(is_free) {
+                return Ok(busy.clone());
+            }
+        }
+        let looked: Result<Vec<Looked>> =
+            selectors().map(|selector| bindable(selector, &self.wish.protocols)).collect();
+        let looked = looked?;
+        self.busy = Some((Instant::now(), looked.clone()));
+        Ok(looked)
     }
 
     /// Whether the system lists every socket of a protocol. If not, one that is
@@ -254,7 +270,10 @@ fn of_range(ports: &RangeInclusive<u16>, port: u16, text: &str) -> String {
 fn taken(selector: &Selector, protocols: &[Protocol]) -> Result<Looked> {
     let (mut sockets, unknown) = serving(selector, protocols)?;
     if unknown && sockets.is_empty() {
-        return Err(Error::Denied { doing: format!("see all sockets of {selector}") });
+        return Err(Error::Unsupported {
+            doing: format!("tell whether {selector} is free"),
+            why: "some processes or sockets cannot be seen".to_owned(),
+        });
     }
     // TCP that is bound without listening takes longer to find: it is looked
     // for only where nothing else keeps the port busy.
@@ -265,13 +284,28 @@ fn taken(selector: &Selector, protocols: &[Protocol]) -> Result<Looked> {
     Ok(Looked { missing, ..Looked::default() })
 }
 
+/// Every port and protocol of a selector; none for the name of a process.
+fn pairs<'a>(
+    selector: &Selector,
+    protocols: &'a [Protocol],
+) -> impl Iterator<Item = (u16, Protocol)> + use<'a> {
+    let ports = match selector {
+        Selector::Port { ports, .. } => Some(ports.clone()),
+        _ => None,
+    };
+    let pair = move |port| protocols.iter().map(move |protocol| (port, *protocol));
+    ports.into_iter().flatten().flat_map(pair)
+}
+
+fn is_bindable(selector: &Selector, protocols: &[Protocol]) -> bool {
+    pairs(selector, protocols).all(|(port, protocol)| busy::is_bindable(selector, port, protocol))
+}
+
 /// Whether a server could bind every port of a selector.
 fn bindable(selector: &Selector, protocols: &[Protocol]) -> Result<Looked> {
     let Selector::Port { ports, .. } = selector else { return Ok(Looked::default()) };
     let mut note = None;
-    for (port, &protocol) in
-        ports.clone().flat_map(|port| protocols.iter().map(move |protocol| (port, protocol)))
-    {
+    for (port, protocol) in pairs(selector, protocols) {
         let said = |text: String| of_range(ports, port, &text);
         match busy::verdict(selector, port, protocol)? {
             Verdict::Free(why) => note = note.or(why.map(said)),
