@@ -291,7 +291,7 @@ fn pairs<'a>(
 ) -> impl Iterator<Item = (u16, Protocol)> + use<'a> {
     let ports = match selector {
         Selector::Port { ports, .. } => Some(ports.clone()),
-        _ => None,
+        Selector::Process(_) => None,
     };
     let pair = move |port| protocols.iter().map(move |protocol| (port, *protocol));
     ports.into_iter().flatten().flat_map(pair)
