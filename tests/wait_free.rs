@@ -332,6 +332,16 @@ fn a_hint_names_what_this_command_accepts() {
         assert!(lines[1].starts_with("hint: accepted") && lines[1].contains(hint), "{text}");
         assert!(!lines[1].contains("process name"), "{text}");
     }
+    for (words, help) in [
+        (&["free", "3000", "4000"][..], "mx help ports free"),
+        (&["wait"], "mx help ports wait"),
+        (&["kill"], "mx help ports kill"),
+    ] {
+        let output = mx(&[&["ports"], words].concat());
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.ends_with(&format!("\nhint: {help} lists what it accepts\n")), "{text}");
+    }
 }
 
 #[cfg(target_os = "linux")]

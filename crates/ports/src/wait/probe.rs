@@ -2,7 +2,7 @@
 //! that succeeds is enough for a socket, and failures are tried again after
 //! longer and longer pauses. Nothing here waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Backoff {
 
 /// What is known of the addresses that some sockets listen on.
 #[derive(Debug, Default)]
-pub(super) struct Probes(HashMap<SocketAddr, Probe>);
+pub(super) struct Probes(BTreeMap<SocketAddr, Probe>);
 
 #[derive(Debug)]
 struct Probe {
