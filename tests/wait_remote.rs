@@ -5,8 +5,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -149,6 +150,31 @@ fn a_host_name_is_resolved_again_at_each_try() {
     // Each of the three has connected once.
     listener.set_nonblocking(true).expect("an option");
     assert_eq!(std::iter::from_fn(|| listener.accept().ok()).count(), 3);
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_delays_nothing() {
+    if !inside("wait_remote::a_name_server_that_does_not_answer_delays_nothing") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = directory.path().join("resolv.conf");
+    // Longer than the resolver would take is never waited for here.
+    fs::write(&place, "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n").expect("a file");
+    run("mount", &["--bind", place.to_str().expect("a path"), "/etc/resolv.conf"]);
+    let silent = UdpSocket::bind("127.0.0.1:53").expect("a socket");
+    let server = Fixture::new("tcp 127.0.0.1:0");
+    let own = server.port(0).to_string();
+
+    let begun = Instant::now();
+    let output = mx(&["ports", "wait", "db.internal:5432", &own, "--timeout", "300ms"]);
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(text(&output), format!("db.internal:5432\tno answer yet\n{own}\tup\n"));
+    // It was asked, though.
+    let mut query = [0; 512];
+    let (length, _) = silent.recv_from(&mut query).expect("a query");
+    assert!(query[..length].windows(8).any(|bytes| bytes == b"internal"));
 }
 
 #[test]

@@ -26,12 +26,13 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 ///
 /// A server is connected to once; what fails is tried again after 50 ms, then
 /// twice as long each time, up to a second. With --no-connect it is enough that
-/// a socket listens: for a server that accepts a single connection, or counts
-/// those that say nothing.
+/// a socket listens: for a server that accepts a single connection, or that
+/// counts connections without a request.
 ///
 /// http://HOST:PORT/PATH is up if the answer to GET has the status 2xx or 3xx,
-/// or one of --status. A host name, and an address that this machine does not
-/// have, is dialled again and again.
+/// or one of --status; no answer is waited for longer than 10 s. For https, wait
+/// for HOST:PORT. A host name, and an address that this machine does not have,
+/// is dialled, and not looked up in the tables of this machine.
 ///
 /// With --free, a port is free if a server could bind it now, by TCP and by UDP
 /// unless --tcp or --udp is given: as mx ports PORT says, nothing is bound to
