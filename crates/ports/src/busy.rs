@@ -177,3 +177,21 @@ pub(crate) fn holder(socket: &Socket) -> String {
         None => "a process that cannot be seen".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_is_not_claimed_where_something_was_not_seen() {
+        let judge = |bindable, complete| judge(bindable, &[], complete, Protocol::Tcp, 80);
+        for bindable in [Bindable::Sharing, Bindable::Denied] {
+            assert!(matches!(judge(bindable, true), Verdict::Free(Some(_))), "{bindable:?}");
+            let unknown = judge(bindable, false);
+            assert!(matches!(&unknown, Verdict::Unknown(why) if why.contains("can be listed")));
+        }
+        // What the kernel lets bind is free, whatever else is known.
+        assert_eq!(judge(Bindable::Yes, false), Verdict::Free(None));
+        assert_eq!(judge(Bindable::No, false), Verdict::Busy(NOT_LISTED.to_owned()));
+    }
+}
