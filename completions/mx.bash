@@ -232,8 +232,8 @@ _mx_table() {
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports wait')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --free --timeout=live:times --interval=live:times !-h|--help'
-      arguments='live:ports...'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --free --no-connect +--status=none --timeout=live:times --interval=live:times !-h|--help'
+      arguments='live:ports... last:commandline'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports free')

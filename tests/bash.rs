@@ -138,7 +138,7 @@ fn options_that_are_given_are_not_offered_again() {
 fn arguments_behind_two_dashes_are_completed() {
     let fixture = Fixture::new("tcp 127.0.0.1:0");
     let port = format!(" {} ", fixture.port(0));
-    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports watch --tcp -- "] {
         let ports = offered(words);
         assert!(ports.contains(&port), "{words}: {ports}");
         assert!(!ports.contains(" kill "), "{words}: {ports}");
@@ -147,6 +147,9 @@ fn arguments_behind_two_dashes_are_completed() {
     assert_eq!(offered("mx setup -- zsh ba"), "  \n");
     assert_eq!(offered("mx limits run -- mx-no-such-prog"), "  \n", "a program stands there");
     assert!(offered("mx limits run -- env").contains(" env "));
+    // Here, too, and an argument of it is none of this program.
+    assert_eq!(offered("mx ports wait 3000 -- mx-no-such-prog"), "  \n");
+    assert!(offered("mx ports wait --free 3000 -- env").contains(" env "));
 }
 
 #[test]

@@ -144,14 +144,16 @@ fn options_that_are_given_are_not_offered_again() {
 fn arguments_behind_two_dashes_are_completed() {
     let fixture = Fixture::new("tcp 127.0.0.1:0");
     let port = format!("{}\t", fixture.port(0));
-    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports watch --tcp -- "] {
         let ports = offered(words);
         assert!(ports.contains(&port), "{words}: {ports}");
         assert!(!ports.contains("kill\t"), "{words}: {ports}");
     }
     assert_eq!(offered("mx setup -- zs"), "zsh\tThe Z shell\n");
     assert_eq!(offered("mx setup -- zsh ba"), "");
-    assert_eq!(offered("mx limits run -- nofil"), offered("nofil"), "a program stands there");
+    for words in ["mx limits run -- nofil", "mx ports wait 3000 -- nofil"] {
+        assert_eq!(offered(words), offered("nofil"), "{words}: a program follows");
+    }
 }
 
 #[test]

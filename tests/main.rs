@@ -33,6 +33,9 @@ mod terminal;
 mod tidy;
 mod values;
 mod wait;
+mod wait_free;
+mod wait_http;
+mod wait_remote;
 mod watch;
 #[cfg(target_os = "linux")]
 mod wayland;
