@@ -62,7 +62,7 @@ pub(crate) struct SetupArgs {
 pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     let shell = args.shell.map_or_else(login_shell, Ok)?;
     let places = Places::find(shell)?;
-    let _lock = places.lock();
+    let _lock = places.lock()?;
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
         changes.iter().try_for_each(Edit::apply)?;
@@ -103,7 +103,7 @@ pub(crate) fn refresh(out: &Out) {
     let Ok(tag) = env::var(integration::CALLER) else { return };
     let Some(shell) = integration::outdated(&tag) else { return };
     let Ok(places) = Places::find(shell) else { return };
-    let _lock = places.lock();
+    let Some(_lock) = places.try_lock() else { return };
     let Ok(changes) = places.refresh(&tag) else { return };
     if !changes.is_empty() && changes.iter().try_for_each(Edit::apply).is_ok() {
         let (shell, version) = (shell.name(), env!("CARGO_PKG_VERSION"));

@@ -3,8 +3,12 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, ValueEnum};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use super::loading;
 use crate::Mx;
@@ -74,11 +78,32 @@ impl Places {
         Ok(Self { shell, home, directory, manual, startup, former, limits })
     }
 
-    /// Keeps other runs from changing the same files, until it is dropped.
-    pub(super) fn lock(&self) -> Option<fs::File> {
+    /// Keeps other runs from changing the same files, until it is dropped. `None` where
+    /// files cannot be locked: what changes in between is still noticed.
+    pub(super) fn lock(&self) -> Result<Option<fs::File>, Failure> {
+        /// Other runs take much less.
+        const PATIENCE: Duration = Duration::from_secs(10);
+
+        let end = Instant::now() + PATIENCE;
+        let Ok(home) = fs::File::open(&self.home) else { return Ok(None) };
+        while Instant::now() < end {
+            match rustix::fs::flock(&home, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(home)),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(Duration::from_millis(10)),
+                Err(_) => return Ok(None),
+            }
+        }
+        Err(Failure::unable(format!(
+            "cannot change the integration of {}: another program keeps {} locked",
+            self.shell.name(),
+            self.home.display()
+        )))
+    }
+
+    /// The same for a run that can be left to a later one: nothing is waited for.
+    pub(super) fn try_lock(&self) -> Option<fs::File> {
         let home = fs::File::open(&self.home).ok()?;
-        // Where files cannot be locked, what changes in between is still noticed.
-        rustix::fs::flock(&home, rustix::fs::FlockOperation::LockExclusive).ok()?;
+        rustix::fs::flock(&home, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some(home)
     }
 
