@@ -10,6 +10,7 @@ mod directives;
 mod faithful;
 mod fish;
 mod fixture;
+mod homes;
 mod hostile;
 mod kill;
 #[cfg(target_os = "linux")]

@@ -85,7 +85,10 @@ const SCRIPT: &str = r#"
         # Now there is room.
         rm "$HOME/ballast"
         "$MX" setup zsh >/dev/null 2>&1
-        "$MX" setup zsh --uninstall >/dev/null 2>&1
+        # And none to remove it.
+        head -c 2M /dev/zero >"$HOME/ballast" 2>/dev/null || :
+        "$MX" setup zsh --uninstall >/dev/null
+        rm "$HOME/ballast"
         find "$HOME" -type f"#;
 
 #[test]
@@ -256,7 +259,7 @@ fn nothing_waits_for_a_lock_that_is_held_elsewhere() {
         let refused = run(home.path(), arguments);
         assert_eq!(refused.status.code(), Some(3));
         let expected = format!(
-            "mx: cannot change the integration of zsh: another program keeps {} locked\n",
+            "mx: cannot change files of your shells: another program keeps {} locked\n",
             home.path().display()
         );
         assert_eq!(error(&refused), expected);

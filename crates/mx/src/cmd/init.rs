@@ -66,27 +66,45 @@ builtin eval "$whole"
 }
 "#;
 
-/// The functions of the first prompt, and for all others one that loads them.
+/// The options that the completion system sets, as far as they are not those of zsh.
+/// `emulate -c` fixes the options of the functions that it defines, and of what they
+/// define: so these must have the ones that a completion function needs.
+const ZSH_OPTIONS: &str = "-o extended_glob -o null_glob -o rc_expand_param -o no_aliases";
+
+/// The functions of the first prompt as a text, which zsh parses when it is needed, and
+/// for all others one that loads them. Each character that zsh parses takes time at the
+/// start of a shell, and so does the module that knows all functions; `emulate -c`
+/// needs none.
 fn zsh() -> String {
-    let mut functions = zsh_function("mx", ZSH_FIRST) + ZSH_WHOLE;
+    let (mut first, mut later, mut all) = (ZSH_WHOLE.to_owned(), Vec::new(), Vec::new());
     for file in files(Shell::Zsh) {
         let name = zsh_name(file.path);
-        functions += &match name {
-            "mx" | "mx.plugin.zsh" => String::new(),
+        match name {
+            "mx" | "mx.plugin.zsh" => continue,
             _ if [ZSH_LOAD.path, ZSH_REGISTER.path].contains(&file.path) => {
-                zsh_function(name, &without_comments(file.text))
+                first += &format!("function {name} {{\n{}}}\n", without_comments(file.text));
             }
-            _ => zsh_function(name, &format!("_mx_whole && {name} \"$@\"\n")),
-        };
+            _ => later.push(name),
+        }
+        all.push(name);
     }
+    // %N is the function's own name under every option.
+    let call = "&& \"${(%):-%N}\" \"$@\"";
+    first += &format!("function {} {{ _mx_whole {call} }}\n", later.join(" "));
+    let functions = format!(
+        "builtin functions +W mx || function mx {{\n{ZSH_FIRST}}}\n\
+         function {} {{ builtin eval \"$_mx[first]\" {call} }}\n",
+        all.join(" ")
+    );
     format!(
         "# The zsh integration of mx {version}: eval \"$(mx init zsh)\"\n\
-         {definitions}\
          \\builtin typeset -gA '_mx'\n\
-         {hook}",
+         _mx[first]={first}\n\
+         \\builtin emulate zsh {ZSH_OPTIONS} -c {functions}\\\n{hook}",
         version = env!("CARGO_PKG_VERSION"),
-        definitions = zsh_definitions(&functions),
-        hook = without_comments(hook()),
+        first = quote(&first),
+        functions = quote(&functions),
+        hook = hook(),
     )
 }
 
@@ -131,10 +149,11 @@ fn without_comments(text: &str) -> String {
     text.split_inclusive('\n').filter(is_code).collect()
 }
 
-/// The lines of the plugin behind those that load the functions.
-fn hook() -> &'static str {
-    const FIRST: &str = "# Under options of its own";
-    ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..])
+/// The rest of a statement of the plugin, after what defines functions.
+fn hook() -> String {
+    const FIRST: &str = "[[ -v precmd_functions ]]";
+    let hook = ZSH_PLUGIN.text.find(FIRST).map_or("", |at| &ZSH_PLUGIN.text[at..]);
+    format!("'{}", without_comments(hook))
 }
 
 /// Both functions until they are first used. Aliases are set aside while bash reads them.

@@ -61,8 +61,11 @@ pub(crate) struct SetupArgs {
 
 pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     let shell = args.shell.map_or_else(login_shell, Ok)?;
-    let places = Places::find(shell)?;
+    let places = Places::find(shell)?.asked();
     let _lock = places.lock()?;
+    if !args.dry_run {
+        places.remove_leftovers();
+    }
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
         changes.iter().try_for_each(Edit::apply)?;

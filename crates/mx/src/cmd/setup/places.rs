@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -78,9 +79,29 @@ impl Places {
         Ok(Self { shell, home, directory, manual, startup, former, limits })
     }
 
+    /// With the start-up file of a zsh that is started now, which sets ZDOTDIR itself in
+    /// a file that it reads first: the variable need not be exported.
+    pub(crate) fn asked(mut self) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        const ASK: &str = "builtin print -rn -- \"|$ZDOTDIR\"";
+
+        if self.shell != Shell::Zsh || env::var_os("PATH").is_none() {
+            return self;
+        }
+        let Ok(output) = sys::tool::run("zsh", &["-c", ASK], b"", PATIENCE) else { return self };
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some((_, directory)) = printed.rsplit_once('|') else { return self };
+        let startup = Path::new(directory).join(".zshrc");
+        if startup.is_absolute() && !self.former.contains(&startup) {
+            self.startup = vec![startup.clone()];
+            self.former.push(startup);
+        }
+        self
+    }
+
     /// Keeps other runs from changing the same files, until it is dropped. `None` where
     /// files cannot be locked: what changes in between is still noticed.
-    pub(super) fn lock(&self) -> Result<Option<fs::File>, Failure> {
+    pub(crate) fn lock(&self) -> Result<Option<fs::File>, Failure> {
         /// Other runs take much less.
         const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -94,8 +115,7 @@ impl Places {
             }
         }
         Err(Failure::unable(format!(
-            "cannot change the integration of {}: another program keeps {} locked",
-            self.shell.name(),
+            "cannot change files of your shells: another program keeps {} locked",
             self.home.display()
         )))
     }
@@ -110,11 +130,13 @@ impl Places {
     /// First the integration, then the line that loads it, then what an
     /// installation elsewhere leaves behind.
     pub(super) fn install(&self) -> Result<Vec<Edit>, Failure> {
+        self.check_home()?;
         let mut changes = self.outdated_files()?;
         let plugin = self.directory.join(integration::files(self.shell)[0].path);
         for path in &self.startup {
-            startup_file::check_writable(path)?;
+            startup_file::check_writable(path).map_err(|failure| self.by_hand(failure, path))?;
             let old = startup_file::read(path)?;
+            self.check_syntax(path, old.as_deref())?;
             let load = loading::line(self.shell, &plugin)?;
             let block = loading::block(self.shell, &load);
             let new = startup_file::with_block(old.as_deref(), &block)?;
@@ -126,16 +148,10 @@ impl Places {
         Ok(changes)
     }
 
-    /// First the line that loads it, then the integration.
+    /// First the integration, which makes room on a full disk, then the line that loads
+    /// it, and looks whether it is there.
     pub(super) fn uninstall(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = Vec::new();
-        for path in &self.former {
-            let Some(old) = startup_file::read(path)? else { continue };
-            let new = startup_file::without_block(&old)?;
-            if new.as_ref() != Some(&old) {
-                changes.push(Edit::cut(path, old, new));
-            }
-        }
         if let Some(limits) = &self.limits
             && let Some(old) = startup_file::read(limits)?.filter(|old| is_own_limits(old))
         {
@@ -154,7 +170,70 @@ impl Places {
             }
         }
         changes.extend(self.files_elsewhere()?);
+        for path in &self.former {
+            let Some(old) = startup_file::read(path)? else { continue };
+            let new = startup_file::without_block(&old)?;
+            if new.as_ref() != Some(&old) {
+                startup_file::check_writable(path)?;
+                changes.push(Edit::cut(path, old, new));
+            }
+        }
         Ok(changes)
+    }
+
+    /// Refuses root in the home of a user, as with `sudo -E`: the files would be root's.
+    fn check_home(&self) -> Result<(), Failure> {
+        let owner = fs::metadata(&self.home).map_or(0, |metadata| metadata.uid());
+        if owner == 0 || !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let user = sys::user::name(owner).unwrap_or_else(|| owner.to_string());
+        let failure = Failure::unable(format!(
+            "cannot write to {}: it belongs to {user}, and this is root",
+            self.home.display()
+        ));
+        Err(failure.hint(format!("run mx setup {} as {user}, without sudo", self.shell.name())))
+    }
+
+    /// Refuses a start-up file that ends within a quoted text or a block: what is added
+    /// would be part of that. The shell checks it, and runs nothing.
+    fn check_syntax(&self, path: &Path, text: Option<&[u8]>) -> Result<(), Failure> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+
+        if text.is_none_or(<[u8]>::is_empty) || env::var_os("PATH").is_none() {
+            return Ok(());
+        }
+        let Some(file) = path.to_str() else { return Ok(()) };
+        match sys::tool::run(self.shell.name(), &["-n", file], b"", PATIENCE) {
+            Ok(output) if !output.status.success() => Err(Failure::unable(format!(
+                "cannot add to {}: {} finds an error in it: {}",
+                path.display(),
+                self.shell.name(),
+                output.complaint().trim_start_matches(&format!("{file}:")).trim()
+            ))
+            .hint("mend the file, then try again")),
+            // What cannot be checked is for the user to know.
+            _ => Ok(()),
+        }
+    }
+
+    /// How to load the integration without a change of this file by `mx`.
+    fn by_hand(&self, failure: Failure, path: &Path) -> Failure {
+        let name = self.shell.name();
+        failure.hint(format!("add this line to {}: eval \"$(mx init {name})\"", path.display()))
+    }
+
+    /// Removes what runs that were killed have left where this one writes.
+    pub(super) fn remove_leftovers(&self) {
+        let files =
+            integration::files(self.shell).iter().map(|file| self.directory.join(file.path));
+        let files = files.chain([self.manual.join("mx.1")]).chain(self.former.iter().cloned());
+        let mut directories: Vec<PathBuf> =
+            files.filter_map(|path| path.parent().map(Path::to_path_buf)).collect();
+        directories.dedup();
+        for directory in directories {
+            startup_file::remove_leftovers(&directory);
+        }
     }
 
     /// Files that are installed, by a function with this tag, and differ from what they should be.
