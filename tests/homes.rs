@@ -264,3 +264,53 @@ fn a_file_that_is_mounted_is_not_replaced() {
     assert_eq!(error(&output), expected);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2, "{output:?}");
 }
+
+#[test]
+fn a_block_that_no_shell_gets_to_is_reported() {
+    for (shell, text, reached) in [
+        ("zsh", "return\n", false),
+        ("zsh", "exec true\n", false),
+        ("zsh", "[[ -n $NONE ]] || exit 0\n", false),
+        ("zsh", "autoload -Uz compinit; compinit -u -D\n", true),
+        ("bash", "return\n", false),
+        ("bash", "exec cat\n", false),
+        ("bash", "case $- in *i*) ;; *) return ;; esac\n", true),
+    ] {
+        let home = home(startup(shell), text);
+        let file = home.path().join(startup(shell));
+        let output = run(home.path(), &["setup", shell]);
+        assert!(output.status.success(), "{output:?}");
+        let error = error(&output);
+        let message = format!("mx: a new {shell} does not get to the block in {}", file.display());
+        assert_eq!(error.starts_with(&message), !reached, "{shell}: {text}: {error}");
+        assert!(!error.contains("compinit"), "{error}");
+        let hint = format!("hint: open a new shell, or run: exec {shell}\n");
+        assert!(error.ends_with(&hint), "{error}");
+    }
+}
+
+#[test]
+fn what_a_new_user_has_to_do_is_said() {
+    let home = home(".zshrc", "# mine\n");
+    let error_of = |path_before: &str| {
+        let mut setup = command(home.path(), &["setup", "zsh"]);
+        let output = setup.env("PATH", format!("{path_before}:{}", path())).output().expect("mx");
+        assert!(run(home.path(), &["setup", "zsh", "--uninstall"]).status.success());
+        error(&output)
+    };
+    let shown = home.path().display();
+    let first = error_of("/nowhere");
+    for line in [
+        format!(
+            "mx: zsh completes nothing until {shown}/.zshrc has this line: \
+             autoload -Uz compinit; compinit\n"
+        ),
+        format!("mx: man mx finds its pages after: export MANPATH={shown}/.local/share/man:\n"),
+        format!("mx: with sudo, type the whole path: sudo {MX}\n"),
+    ] {
+        assert!(first.contains(&line), "{line}: {first}");
+    }
+    // man looks beside the directories of PATH.
+    let second = error_of(&format!("{shown}/.local/bin"));
+    assert!(!second.contains("MANPATH"), "{second}");
+}

@@ -78,8 +78,11 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     } else if args.dry_run {
         out.note("nothing was changed");
     } else {
+        if !args.uninstall {
+            places.advice().iter().for_each(|advice| out.note(advice));
+        }
         let rest = if args.uninstall {
-            "shells that are open still refer to it"
+            "open shells keep the old integration; start a new one"
         } else {
             "open a new shell"
         };

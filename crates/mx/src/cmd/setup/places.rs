@@ -31,6 +31,10 @@ pub(crate) fn is_own_limits(text: &[u8]) -> bool {
     text.starts_with(OWN_LIMITS.as_bytes())
 }
 
+/// Where sudo looks for programs (secure_path in sudoers(5), as distributions set it).
+const SUDO: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
 /// A file of the integration.
 struct Target {
     path: PathBuf,
@@ -217,6 +221,65 @@ impl Places {
         }
     }
 
+    /// What a user should know of this installation, in the order of importance.
+    pub(super) fn advice(&self) -> Vec<String> {
+        let mut advice = self.trial();
+        let path = env::var_os("PATH").unwrap_or_default();
+        let has = |directory: &Path| env::split_paths(&path).any(|one| one == directory);
+        // man looks beside each directory of PATH (manpath(5)).
+        let share = self.manual.ancestors().nth(2);
+        if let Some(share) = share
+            && !share.parent().is_some_and(|prefix| has(&prefix.join("bin")))
+        {
+            let man = share.join("man");
+            advice.push(format!("man mx finds its pages after: export MANPATH={}:", man.display()));
+        }
+        if let Ok(program) = env::current_exe()
+            && !SUDO.iter().any(|directory| program.parent() == Some(Path::new(directory)))
+        {
+            advice.push(format!("with sudo, type the whole path: sudo {}", program.display()));
+        }
+        advice
+    }
+
+    /// Starts the shell once, as the next terminal does, and sees what is loaded.
+    fn trial(&self) -> Vec<String> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        /// The function, and whether completion is set up.
+        const ZSH: &str =
+            "builtin print -r -- \"mx:$(( ${+functions[mx]} )):$(( ${+functions[compdef]} )):\"";
+        const BASH: &str = "builtin echo \"mx:$(builtin type -t mx | grep -c function):1:\"";
+
+        let (shell, Some(file)) = (self.shell.name(), self.startup.first()) else {
+            return Vec::new();
+        };
+        let ask = if self.shell == Shell::Zsh { ZSH } else { BASH };
+        let path = env::var_os("PATH").unwrap_or_default();
+        if !env::split_paths(&path).any(|directory| directory.join(shell).is_file()) {
+            return Vec::new();
+        }
+        let file = file.display();
+        let missed = format!(
+            "a new {shell} does not get to the block in {file}: a line before it returns, \
+             or starts another program; move the block up"
+        );
+        let Ok(output) = sys::tool::run(shell, &["-i", "-c", ask], b"", PATIENCE) else {
+            return vec![format!(
+                "a new {shell} did not get to the block in {file} within 5 s: a line before it \
+                 waits, or starts another program"
+            )];
+        };
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some((_, seen)) = printed.rsplit_once("mx:") else { return vec![missed] };
+        match seen.trim_end() {
+            "1:1:" => Vec::new(),
+            "1:0:" => vec![format!(
+                "zsh completes nothing until {file} has this line: autoload -Uz compinit; compinit"
+            )],
+            _ => vec![missed],
+        }
+    }
+
     /// How to load the integration without a change of this file by `mx`.
     fn by_hand(&self, failure: Failure, path: &Path) -> Failure {
         let name = self.shell.name();
@@ -270,6 +333,12 @@ impl Places {
 
     fn marked(&self, mut edit: Edit) -> Edit {
         edit.manual_page = edit.path.starts_with(&self.manual);
+        edit.shown_as = if edit.manual_page {
+            Some(self.manual.join("mx*.1"))
+        } else {
+            let is_own = !self.is_shared() && edit.path.starts_with(&self.directory);
+            is_own.then(|| self.directory.join("*"))
+        };
         edit
     }
 
