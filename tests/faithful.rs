@@ -142,7 +142,7 @@ readonly word command shell lines line raised code settings limit last timed
 exec 3>&1 4>&1 5>&1 6>&1 7>&1 8>&1 9>&1
 ";
 
-const FISH_FORMS: &str = r#"mx 7 'a b' '' '*'; echo $status
+const FISH_FORMS: &str = r"mx 7 'a b' '' '*'; echo $status
 if mx 7; echo yes; else; echo no $status; end
 mx 7; or echo or $status
 mx 7; and echo and
@@ -161,7 +161,7 @@ VARIABLE=1 mx 7; set -q VARIABLE; or echo unset
 for i in 1 2; mx 7; or continue; echo never; end
 mx 7 <&-; echo $status
 set -g word mine; set -g asked mine; mx 7; echo $word $asked
-"#;
+";
 
 struct Shell {
     name: &'static str,

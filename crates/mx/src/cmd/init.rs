@@ -193,7 +193,7 @@ fn bash_whole() -> String {
 }
 
 /// The function and the completion until they are first used.
-const FISH_FIRST: &str = r#"function mx --description 'Short answers to what developers ask a machine'
+const FISH_FIRST: &str = r"function mx --description 'Short answers to what developers ask a machine'
     functions -e mx
     MX_INTEGRATION=source command mx init fish --whole 2>/dev/null | source
     mx $argv
@@ -204,7 +204,7 @@ function __mx_first
     complete -C (commandline -cp | string collect)
 end
 complete -c mx -f -k -a '(__mx_first)'
-"#;
+";
 
 fn fish() -> String {
     let version = env!("CARGO_PKG_VERSION");

@@ -1,5 +1,6 @@
 //! `mx setup`: install and remove the shell integration.
 
+mod home;
 mod loading;
 pub(super) mod places;
 
