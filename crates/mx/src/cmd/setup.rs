@@ -36,6 +36,10 @@ use crate::shell::Shell;
 /// ':mx:*' short-names yes makes p stand for mx ports and so on, zstyle ':mx:*'
 /// global-aliases yes makes C stand for | mx copy, where these are free.
 ///
+/// zsh takes [::1]:8080, ? and * for patterns of file names. Quote such words,
+/// as in mx ports '[::1]:8080'; or put alias mx='noglob mx' into .zshrc, after
+/// which mx copy takes no patterns either.
+///
 /// Manual pages go to $XDG_DATA_HOME/man/man1 (~/.local/share/man/man1).
 ///
 /// Doing it again changes nothing. --uninstall removes all of it, what mx limits
