@@ -157,6 +157,27 @@ fn arguments_behind_two_dashes_are_completed() {
 }
 
 #[test]
+fn quotes_in_the_words_of_another_program_are_kept() {
+    // How many words the completion of another program sees, and the last one.
+    for (words, seen) in [
+        ("own a b ", "3 b"),
+        (r#"own "a b" "#, "2 a b"),
+        (r"own a\ b ", "2 a b"),
+        (r#"own "it is -- x" y "#, "3 y"),
+    ] {
+        let text = format!(
+            "source \"$ROOT/completions/mx.fish\"\n\
+             function seen; set -l w (commandline -opc); echo (count $w) $w[-1]; end\n\
+             complete -c own -f -a '(seen)'\n\
+             complete -C 'mx limits run nofile=64 -- {words}'"
+        );
+        let output = script(&text);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(printed.replace('\\', "").trim_end(), seen, "{words}: {output:?}");
+    }
+}
+
+#[test]
 fn a_hostile_process_name_stays_inert() {
     if !cfg!(target_os = "linux") {
         return; // Only Linux lets a test rename a process.

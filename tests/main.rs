@@ -7,8 +7,10 @@ mod cli;
 mod clipboard;
 mod container;
 mod directives;
+mod faithful;
 mod fish;
 mod fixture;
+mod homes;
 mod hostile;
 mod kill;
 #[cfg(target_os = "linux")]
