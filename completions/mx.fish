@@ -85,11 +85,11 @@ function __mx_parse
                     set skip yes
                 case 'mx limits persist -h' 'mx limits persist --help'
                     set follows none
-                case 'mx copy --color' 'mx copy --via'
+                case 'mx copy --color' 'mx copy --via' 'mx copy --timeout'
                     set skip yes
                 case 'mx copy -h' 'mx copy --help'
                     set follows none
-                case 'mx paste --color' 'mx paste --via'
+                case 'mx paste --color' 'mx paste --via' 'mx paste --timeout'
                     set skip yes
                 case 'mx paste -h' 'mx paste --help'
                     set follows none
@@ -311,10 +311,12 @@ complete -c mx -n '__mx_at option "mx copy" -n --trim' -s n -l trim -d 'Leave ou
 complete -c mx -n '__mx_at option "mx copy" --secret' -l secret -d 'Ask clipboard managers not to keep it'
 complete -c mx -n '__mx_at option "mx copy" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
 complete -c mx -n '__mx_at option "mx copy" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx copy" --timeout' -l timeout -x -k -a '(__mx_live times)' -d 'How long a server, an owner, tmux or a terminal may be silent'
 complete -c mx -n '__mx_at argument "mx copy" 0 9999' -F
 complete -c mx -n '__mx_at option "mx paste" --types' -l types -d 'List the types that it can be pasted as'
 complete -c mx -n '__mx_at option "mx paste" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
 complete -c mx -n '__mx_at option "mx paste" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx paste" --timeout' -l timeout -x -k -a '(__mx_live times)' -d 'How long a server, an owner, tmux or a terminal may be silent'
 complete -c mx -n '__mx_at option "mx setup" --dry-run' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx setup" --uninstall' -l uninstall -d 'Remove the integration'
 complete -c mx -n '__mx_at argument "mx setup" 0 0' -k -a 'zsh\\t"The Z shell" bash\\t"The Bourne-again shell, from version 3.2" fish\\t"The friendly interactive shell"'

@@ -23,6 +23,8 @@ mod persist;
 mod raise;
 mod setup;
 mod signals;
+#[cfg(target_os = "linux")]
+mod silent;
 mod terminal;
 mod tidy;
 mod values;
