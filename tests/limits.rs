@@ -209,6 +209,71 @@ mod linux {
         }
     }
 
+    /// mx without the privilege to lift a hard limit.
+    fn unprivileged(arguments: &[&str]) -> Output {
+        let mut words = vec![MX];
+        if sys::user::is_root() {
+            let drop = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"];
+            words.splice(0..0, drop);
+        }
+        Command::new(words[0]).args(&words[1..]).args(arguments).output().expect("mx runs")
+    }
+
+    #[test]
+    fn without_the_privilege_all_are_changed_or_none() {
+        let limits = ["nofile=200:300", "core=0:1M", "fsize=1M:2M", "stack=1M:8M"];
+        let fixture = limited(&limits, 1);
+        let pid = fixture.pid().to_string();
+        let before = limits_of(&fixture);
+        for (words, name) in [
+            // Each lowers a hard limit, which could not be put back.
+            (&["nofile=100:200", "core=:2M"][..], "core is 1048576"),
+            (&["core=:2M", "nofile=100:200"], "core is 1048576"),
+            (&["stack=1M:2M", "nofile=250", "core=0:0", "fsize=4M"], "fsize is 2097152"),
+            (&["core=0:0", "nofile=400", "fsize=4M"], "nofile is 300"),
+        ] {
+            let output = unprivileged(&[&["limits", "set", "--pid", &pid], words].concat());
+            assert_eq!(output.status.code(), Some(3), "{words:?}: {output:?}");
+            let message = format!(
+                "mx: cannot change the limits of process {pid}: the hard limit of {name}\nhint: "
+            );
+            assert!(stderr(&output).starts_with(&message), "{words:?}: {output:?}");
+            assert_eq!(limits_of(&fixture), before, "{words:?}");
+        }
+        let words = ["nofile=100:200", "core=1M", "stack=2M:2M"];
+        let output = unprivileged(&[&["limits", "set", "--pid", &pid], &words[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(line(&fixture, "Max open files"), ["100", "200"]);
+        assert_eq!(line(&fixture, "Max core file size"), ["1048576", "1048576"]);
+    }
+
+    #[test]
+    fn a_process_by_its_name() {
+        let name = format!("mx-{}", std::process::id());
+        let rename = format!("name {}", crate::fixture::hex(name.as_bytes()));
+        let start = || Fixture::new(&rename);
+        let first = start();
+        assert_eq!(json(&["limits", "--json", "--pid", &name])["pid"], first.pid());
+        let output = mx(&["limits", "set", "--pid", &name, "nofile=77", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(line(&first, "Max open files")[0], "77");
+        let second = start();
+        let mut pids = [first.pid(), second.pid()];
+        pids.sort_unstable();
+        for words in [&["limits"][..], &["limits", "set", "nofile=78"]] {
+            let output = mx(&[words, &["--pid", &name]].concat());
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let text = stderr(&output);
+            let start = format!("mx: cannot tell which process '{name}' is meant: {} (", pids[0]);
+            assert!(text.starts_with(&start) && text.contains(&pids[1].to_string()), "{text}");
+        }
+        assert_eq!(line(&first, "Max open files")[0], "77");
+        let output = mx(&["limits", "set", "--pid", "no-such-process-here", "nofile=1"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let text = "mx: cannot find process 'no-such-process-here': ";
+        assert!(stderr(&output).starts_with(text), "{output:?}");
+    }
+
     #[test]
     fn a_process_of_another_user() {
         if !sys::user::is_root() {
