@@ -248,7 +248,7 @@ _mx_table() {
       ;;
     'mx limits')
       commands='raise run set explain check persist help'
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --all !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --all --who !-h|--help'
       arguments='live:limits...'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;

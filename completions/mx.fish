@@ -296,6 +296,7 @@ complete -c mx -n '__mx_at command "mx limits"' -a persist -d 'Raise limits in e
 complete -c mx -n '__mx_at command "mx limits"' -a help -d 'Print this message or the help of the given subcommand(s)'
 complete -c mx -n '__mx_at option "mx limits" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The limits of this process, by its id or name, and what it uses'
 complete -c mx -n '__mx_at option "mx limits" --all' -l all -d 'Every limit'
+complete -c mx -n '__mx_at option "mx limits" --who' -l who -d 'List the processes that hold inotify watches, which takes longer'
 complete -c mx -n '__mx_at argument "mx limits" 0 9999' -k -a '(__mx_live limits)'
 complete -c mx -n '__mx_at argument "mx limits raise" 0 9999' -k -a '(__mx_live limit-raises)'
 complete -c mx -n '__mx_at argument "mx limits run" 0 9999' -k -a '(__mx_live limit-values)'

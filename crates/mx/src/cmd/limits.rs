@@ -36,6 +36,10 @@ use crate::out::Out;
 /// every command. How many processes a user has is counted only for nproc and
 /// --all; else there is an upper bound.
 ///
+/// --who adds a row for each process that watches files with inotify, those
+/// with most watches first: pid:PID, its watches, its name. Watches are limited
+/// for each user.
+///
 /// NAME is one of setrlimit(2) (nofile), the letter that ulimit has for it
 /// (-n; not -q, which is --quiet), or a name of the kernel (fs.file-max).
 ///
@@ -47,7 +51,8 @@ use crate::out::Out;
 Examples:
   mx limits                       what matters here
   mx limits nofile fs.file-max    a limit, and one of the kernel
-  mx limits --pid 4242 --all      every limit of a process")]
+  mx limits --pid 4242 --all      every limit of a process
+  mx limits max_user_watches --who        who watches how many files")]
 pub(crate) struct LimitsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -60,6 +65,9 @@ pub(crate) struct LimitsArgs {
     /// Every limit
     #[arg(long)]
     all: bool,
+    /// List the processes that hold inotify watches, which takes longer
+    #[arg(long)]
+    who: bool,
 }
 
 #[derive(Subcommand)]
@@ -86,8 +94,11 @@ pub(crate) fn limits(args: LimitsArgs, out: &Out) -> Outcome {
 
 fn list(args: LimitsArgs, out: &Out) -> Outcome {
     let pid = args.pid.as_ref().map(Target::pid).transpose()?;
-    let report = limits::list(&Query { names: args.names, pid, all: args.all })?;
-    out.document("mx.limits/1", &report, || show::table(&report.limits, &report.kernel))?;
+    let report = limits::list(&Query { names: args.names, pid, all: args.all, holders: args.who })?;
+    let holders = report.holders.as_deref().unwrap_or_default();
+    out.document("mx.limits/1", &report, || {
+        show::table_with(&report.limits, &report.kernel, holders)
+    })?;
     for note in &report.notes {
         out.note(note);
     }
