@@ -82,6 +82,23 @@ fn a_server_that_accepts_and_says_nothing() {
 }
 
 #[test]
+fn a_server_over_the_network_that_accepts_and_says_nothing() {
+    // The port of a display is 6000 and its number.
+    let bound = (200..20_000_u16).find_map(|number| {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 6000 + number)).ok()?;
+        Some((listener, format!("127.0.0.1:{number}")))
+    });
+    let (_listener, display) = bound.expect("a free port");
+    for words in EVERY {
+        let words = [words, &["--timeout", "300ms"]].concat();
+        let output = mx(&words, &[("DISPLAY", Path::new(&display))]);
+        let text = "x11: the X server has not answered for 0.3 s";
+        assert!(said(&output).contains(text), "{words:?}: {output:?}");
+        assert_eq!(output.status.code(), Some(3));
+    }
+}
+
+#[test]
 fn several_that_are_silent_share_the_time() {
     let mute = Mute::new();
     let silent: [(&str, &Path); 2] = [("DISPLAY", &mute.path()), ("WAYLAND_DISPLAY", &mute.path())];

@@ -57,7 +57,7 @@ pub(crate) fn copy(via: Via, text: &[u8], options: Options, clock: &Clock) -> At
     // Without a terminal another way may be open.
     term::send(&sequence, limit).map_err(|error| match &error {
         Error::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
-            let why = format!("the terminal takes nothing: waited {} s", seconds(limit));
+            let why = format!("the terminal has taken nothing for {} s", seconds(limit));
             Obstacle::Silent(why)
         }
         _ => Obstacle::Unreachable(error.to_string()),

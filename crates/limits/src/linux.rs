@@ -272,7 +272,7 @@ impl System {
         let shown = kernel.iter().any(|limit| limit.name == PORTS);
         let (first, last) = self.port_range().filter(|_| shown)?;
         Some(format!(
-            "client ports are {first} to {last}; two connections share one if they go elsewhere"
+            "client ports are {first} to {last}; connections to different addresses may share one"
         ))
     }
 

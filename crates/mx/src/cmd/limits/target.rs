@@ -13,7 +13,8 @@ pub(super) enum Target {
     Name(String),
 }
 
-const ACCEPTED: &str = "accepted: a process id, or the name of one process, as 4242 or postgres";
+const ACCEPTED: &str =
+    "accepted: a process id, or the name of one process, such as 4242 or postgres";
 
 impl Target {
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
@@ -51,7 +52,7 @@ fn only(name: &str, processes: &[Process], own: u32) -> Result<u32, Failure> {
         [] => Err(Failure {
             exit: Exit::No,
             ..Failure::unable(format!(
-                "cannot find process '{name}': none that you see is called so"
+                "cannot find process '{name}': no process that you can see has this name"
             ))
             .hint(ACCEPTED)
         }),
