@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, ExitStatus, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -182,6 +182,46 @@ fn an_x_server_that_falls_silent_after_the_greeting() {
     }
 }
 
+/// Plays a compositor that lists what it has, and no more.
+fn greet_as_compositor(client: &mut UnixStream) {
+    // Wire format: object, then length and opcode in one word, then arguments.
+    fn event(object: u32, opcode: u32, arguments: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(8 + arguments.len()).expect("a short event");
+        let header = [object, length << 16 | opcode].map(u32::to_ne_bytes).concat();
+        [&header, arguments].concat()
+    }
+
+    fn global(name: u32, interface: &str) -> Vec<u8> {
+        let mut text = interface.as_bytes().to_vec();
+        text.push(0);
+        let length = u32::try_from(text.len()).expect("a short name");
+        text.resize(text.len().next_multiple_of(4), 0);
+        let (name, length, version) =
+            (name.to_ne_bytes(), length.to_ne_bytes(), 1_u32.to_ne_bytes());
+        event(2, 0, &[&name[..], &length, &text, &version].concat())
+    }
+
+    // The registry is the first object of a client after the display, 1, and the
+    // callback of its wl_display.sync the next.
+    let mut asked = [0; 24];
+    client.read_exact(&mut asked).expect("two requests");
+    let globals = [global(1, "wl_seat"), global(2, "ext_data_control_manager_v1")].concat();
+    let done = event(3, 0, &[0; 4]);
+    client.write_all(&[globals, done].concat()).expect("the client reads");
+}
+
+#[test]
+fn a_compositor_that_falls_silent_after_the_greeting() {
+    let mute = Mute::with(greet_as_compositor);
+    for words in EVERY {
+        let words = [words, &["--timeout", "300ms"]].concat();
+        let output = mx(&words, &[("WAYLAND_DISPLAY", &mute.path())]);
+        let text = "wayland: the compositor has not answered for 0.3 s";
+        assert!(said(&output).contains(text), "{words:?}: {output:?}");
+        assert_eq!(output.status.code(), Some(3));
+    }
+}
+
 #[test]
 fn a_stopped_compositor_and_a_stopped_owner_on_wayland() {
     let sway = Sway::new();
@@ -331,58 +371,53 @@ fn tmux_is_asked_only_where_it_matters() {
 }
 
 /// mx in a terminal of which only the first bytes are read.
-fn in_a_terminal_that_rests(
-    timeout: &str,
-) -> (Box<dyn portable_pty::Child + Send + Sync>, impl Sized + Writes) {
-    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("file");
-    fs::write(&file, vec![b'x'; 700_000]).expect("a file");
-    let mut command = CommandBuilder::new(MX);
-    command.args(["copy", "--via", "osc52", "--timeout", timeout]);
-    command.arg(&file);
-    command.env_clear();
-    command.env("TERM", "xterm");
-    let child = pair.slave.spawn_command(command).expect("mx starts");
-    let mut first = [0; 5];
-    let mut reader = pair.master.try_clone_reader().expect("its output");
-    reader.read_exact(&mut first).expect("bytes");
-    assert_eq!(&first, b"\x1b]52;", "it has begun");
-    let writer = pair.master.take_writer().expect("its input");
-    (child, Rests { writer, _kept: (pair, reader, directory) })
-}
-
-struct Rests<T> {
+struct Resting {
+    child: Box<dyn Child + Send + Sync>,
     writer: Box<dyn Write + Send>,
-    _kept: T,
+    // What is closed, or gone, would end mx.
+    _kept: (PtyPair, Box<dyn Read + Send>, TempDir),
 }
 
-trait Writes {
-    fn type_text(&mut self, text: &str);
-}
+impl Resting {
+    fn new(timeout: &str) -> Self {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("file");
+        fs::write(&file, vec![b'x'; 700_000]).expect("a file");
+        let mut command = CommandBuilder::new(MX);
+        command.args(["copy", "--via", "osc52", "--timeout", timeout]);
+        command.arg(&file);
+        command.env_clear();
+        command.env("TERM", "xterm");
+        let child = pair.slave.spawn_command(command).expect("mx starts");
+        let mut first = [0; 5];
+        let mut reader = pair.master.try_clone_reader().expect("its output");
+        reader.read_exact(&mut first).expect("bytes");
+        assert_eq!(&first, b"\x1b]52;", "it has begun");
+        let writer = pair.master.take_writer().expect("its input");
+        Self { child, writer, _kept: (pair, reader, directory) }
+    }
 
-impl<T> Writes for Rests<T> {
-    fn type_text(&mut self, text: &str) {
-        self.writer.write_all(text.as_bytes()).expect("the terminal takes it");
+    fn end(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
     }
 }
 
 #[test]
 fn a_terminal_that_takes_nothing_is_given_up() {
-    let (mut child, _terminal) = in_a_terminal_that_rests("300ms");
     // What it says of it cannot be seen here, either.
-    assert_eq!(child.wait().expect("a child").exit_code(), 3);
+    assert_eq!(Resting::new("300ms").end().exit_code(), 3);
 }
 
 #[test]
 fn a_terminal_that_takes_nothing_and_a_person_who_gives_up() {
-    let (mut child, mut terminal) = in_a_terminal_that_rests("1h");
-    terminal.type_text("\x03");
-    assert_eq!(child.wait().expect("a child").signal(), Some("Interrupt"));
-    let (mut child, _terminal) = in_a_terminal_that_rests("1h");
-    let pid = child.process_id().expect("a process");
+    let mut terminal = Resting::new("1h");
+    terminal.writer.write_all(b"\x03").expect("the terminal takes it");
+    assert_eq!(terminal.end().signal(), Some("Interrupt"));
+    let mut terminal = Resting::new("1h");
+    let pid = terminal.child.process_id().expect("a process");
     let pid = Pid::from_raw(pid.try_into().expect("a number")).expect("a process");
     kill_process(pid, Signal::TERM).expect("a process");
-    assert_eq!(child.wait().expect("a child").signal(), Some("Terminated"));
+    assert_eq!(terminal.end().signal(), Some("Terminated"));
 }
