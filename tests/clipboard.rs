@@ -165,6 +165,9 @@ fn each_way_that_leads_nowhere_says_why() {
         (&[xterm, SSH], "tmux: TMUX is not set; wayland: WAYLAND_DISPLAY is not set"),
         (&[("DISPLAY", "nonsense")], "wayland: WAYLAND_DISPLAY is not set; x11: cannot connect: "),
     ] {
+        assert!(
+            said(&mx(&["paste", "--via", "x11"], &[], b"")).contains(": x11: DISPLAY is not set\n")
+        );
         for words in [&["paste"][..], &["paste", "--types"], &["paste", "--json"]] {
             let output = mx(words, variables, b"");
             assert!(said(&output).contains(why), "{}", said(&output));

@@ -5,6 +5,7 @@ mod requestor;
 mod stream;
 mod text;
 
+use std::env;
 use std::io;
 use std::rc::Rc;
 
@@ -53,6 +54,9 @@ struct Server {
 
 impl Server {
     fn connect(clock: &Rc<Clock>) -> Attempt<Self> {
+        if env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
+            return Err(Obstacle::Unreachable("DISPLAY is not set".to_owned()));
+        }
         let (connection, screen) = stream::connect(clock).map_err(|error| {
             if clock.is_over() {
                 return Obstacle::Silent(clock.complaint("the X server"));
