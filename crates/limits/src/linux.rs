@@ -1,7 +1,9 @@
 //! Linux: limits from getrlimit(2) and `/proc`, everything else from files.
 
+#[path = "linux_shared.rs"]
+mod shared_by_all;
+
 use std::cell::{Cell, OnceCell};
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,8 +16,6 @@ use crate::cgroup::{self, CgroupLimit, Controller};
 use crate::files;
 use crate::procfs::{self, Status};
 use crate::resource::{MEMORY, PIDS, PORTS};
-use crate::shared;
-use crate::watches::{self, Holder};
 use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 /// Whether the limits of another process can be changed.
@@ -221,44 +221,6 @@ impl System {
         }
     }
 
-    /// A limit on what all programs share, and how much is in use.
-    fn shared(&self, name: &str) -> (Option<u64>, Option<u64>) {
-        let listed = |table: &str, title: &str| {
-            shared::objects(&self.read(&format!("proc/sysvipc/{table}")).ok()?, title)
-        };
-        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-        let bytes = |pages: u64| pages.saturating_mul(page);
-        let text = |path: &str| self.read(path).unwrap_or_default();
-        match name {
-            PORTS => {
-                let Some(range) = self.port_range() else { return (None, None) };
-                (Some(u64::from(range.1 - range.0) + 1), self.client_ports(range))
-            }
-            "net.netfilter.nf_conntrack_max" => {
-                (self.setting(name), self.setting("net.netfilter.nf_conntrack_count"))
-            }
-            "net.ipv4.tcp_mem" => (
-                shared::most_pages(&text("proc/sys/net/ipv4/tcp_mem")).map(bytes),
-                shared::pages_of_tcp(&text("proc/net/sockstat")).map(bytes),
-            ),
-            "SEMMNI" | "SEMMNS" => {
-                let limits = shared::semaphores(&text("proc/sys/kernel/sem"));
-                let used = listed("sem", "nsems");
-                match name {
-                    "SEMMNI" => (limits.map(|(_, sets)| sets), used.map(|(sets, _)| sets)),
-                    _ => (limits.map(|(all, _)| all), used.map(|(_, all)| all)),
-                }
-            }
-            "kernel.shmmni" => (self.setting(name), listed("shm", "size").map(|used| used.0)),
-            "kernel.shmall" => {
-                let used = listed("shm", "size").map(|(_, bytes)| bytes.div_ceil(page));
-                (self.setting(name), used)
-            }
-            "kernel.msgmni" => (self.setting(name), listed("msg", "qnum").map(|used| used.0)),
-            _ => (None, None),
-        }
-    }
-
     /// Whether there is such a limit here. What is in use takes longer, and is not counted.
     pub(crate) fn has(&self, parameter: &'static Parameter) -> bool {
         match parameter.name {
@@ -267,37 +229,9 @@ impl System {
         }
     }
 
-    /// What the rows do not hold.
-    pub(crate) fn notes_on(&self, kernel: &[KernelLimit]) -> Option<String> {
-        let shown = kernel.iter().any(|limit| limit.name == PORTS);
-        let (first, last) = self.port_range().filter(|_| shown)?;
-        Some(format!(
-            "client ports are {first} to {last}; connections to different addresses may share one"
-        ))
-    }
-
-    /// The processes that watch files, and how many may hide that they do.
-    pub(crate) fn holders(&self) -> Result<(Vec<Holder>, u64)> {
-        watches::holders(&self.root)
-            .map_err(|error| Error::from_io("list the processes in /proc", error))
-    }
-
     /// The real user of the process.
     pub(crate) fn user(&self) -> Option<u32> {
         self.status().uid
-    }
-
-    fn port_range(&self) -> Option<(u16, u16)> {
-        shared::port_range(&self.read("proc/sys/net/ipv4/ip_local_port_range").ok()?)
-    }
-
-    /// Ports of the range that some socket is bound to, each once.
-    fn client_ports(&self, range: (u16, u16)) -> Option<u64> {
-        let mut ports = HashSet::new();
-        shared::local_ports(&self.read("proc/net/tcp").ok()?, range, &mut ports);
-        // A kernel without IPv6 has no such file.
-        shared::local_ports(&self.read("proc/net/tcp6").unwrap_or_default(), range, &mut ports);
-        u64::try_from(ports.len()).ok()
     }
 
     fn read(&self, path: &str) -> io::Result<String> {
