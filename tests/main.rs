@@ -31,6 +31,8 @@ mod raise;
 mod reach;
 mod setup;
 mod signals;
+#[cfg(target_os = "linux")]
+mod silent;
 mod terminal;
 mod tidy;
 mod values;
