@@ -7,6 +7,7 @@ mod cli;
 mod clipboard;
 mod container;
 mod directives;
+mod explain;
 mod fish;
 mod fixture;
 mod hostile;
