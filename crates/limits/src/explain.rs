@@ -56,14 +56,13 @@ pub fn find(text: impl Read) -> io::Result<Vec<Finding>> {
         if is_quoted(&clean) {
             return;
         }
-        match findings.iter_mut().find(|finding| finding.symptom == symptom) {
-            Some(finding) => finding.count += 1,
-            None => {
-                let shown = &line[..line.len().min(LONGEST)];
-                let line = String::from_utf8_lossy(shown).trim().to_owned();
-                findings.push(Finding { symptom, line, count: 1 });
-            }
+        if let Some(known) = findings.iter_mut().find(|finding| finding.symptom == symptom) {
+            known.count += 1;
+            return;
         }
+        let shown = &line[..line.len().min(LONGEST)];
+        let line = String::from_utf8_lossy(shown).trim().to_owned();
+        findings.push(Finding { symptom, line, count: 1 });
     })?;
     let decided: Vec<&str> = findings
         .iter()

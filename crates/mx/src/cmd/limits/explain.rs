@@ -252,7 +252,7 @@ fn hint_for_path(text: &[String]) -> Option<String> {
     if path.is_dir() {
         return Some(format!("{word} is a directory: name a file in it"));
     }
-    let is_like_a_path = !word.contains(' ') && (word.contains('/') || word.ends_with(".log"));
+    let is_like_a_path = !word.contains(' ') && (word.contains('/') || path.extension().is_some());
     (is_like_a_path && !path.exists()).then(|| format!("there is no file {word}"))
 }
 
