@@ -1,6 +1,6 @@
 //! Which limit an error message is about.
 //!
-//! What is known is in the table of [`symptoms`](crate::symptoms); here it is
+//! What is known is in the table of `symptoms`; here it is
 //! looked up, line by line, in memory that does not grow with the text.
 
 use std::io::{self, Read};
