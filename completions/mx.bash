@@ -293,9 +293,9 @@ _mx_table() {
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits explain')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --unit=none !-h|--help'
       arguments='none...'
-      conflicts='--json,--table --json,--plain --plain,--table'
+      conflicts='--json,--table --json,--plain --plain,--table --pid,--unit'
       ;;
     'mx limits check')
       options='--json --table --plain -q|--quiet --color=words:auto,always,never --template !-h|--help'

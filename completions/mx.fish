@@ -75,7 +75,7 @@ function __mx_parse
                     set skip yes
                 case 'mx limits set -h' 'mx limits set --help'
                     set follows none
-                case 'mx limits explain --color'
+                case 'mx limits explain --color' 'mx limits explain --pid' 'mx limits explain --unit'
                     set skip yes
                 case 'mx limits explain -h' 'mx limits explain --help'
                     set follows none
@@ -299,7 +299,7 @@ complete -c mx -n '__mx_at argument "mx ports watch" 0 9999' -k -a '(__mx_live p
 complete -c mx -n '__mx_at command "mx limits"' -a raise -d 'Raise limits of this shell'
 complete -c mx -n '__mx_at command "mx limits"' -a run -d 'Run a command with other limits'
 complete -c mx -n '__mx_at command "mx limits"' -a set -d 'Change the limits of a running process'
-complete -c mx -n '__mx_at command "mx limits"' -a explain -d 'Find the limit behind an error message'
+complete -c mx -n '__mx_at command "mx limits"' -a explain -d 'Find the limit that an error message is about'
 complete -c mx -n '__mx_at command "mx limits"' -a check -d 'Check whether there is enough for a kind of work'
 complete -c mx -n '__mx_at command "mx limits"' -a persist -d 'Raise limits in every new shell'
 complete -c mx -n '__mx_at command "mx limits"' -a help -d 'Print this message or the help of the given subcommand(s)'
@@ -312,6 +312,8 @@ complete -c mx -n '__mx_at argument "mx limits run" 0 9999' -k -a '(__mx_live li
 complete -c mx -n '__mx_at last "mx limits run"' -k -a '(__mx_command_line)'
 complete -c mx -n '__mx_at option "mx limits set" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The process, by its id or its name if no other has that'
 complete -c mx -n '__mx_at argument "mx limits set" 0 9999' -k -a '(__mx_live limit-changes)'
+complete -c mx -n '__mx_at option "mx limits explain" --pid --unit' -l pid -x -k -a '(__mx_live pids)' -d 'The process that the message is from'
+complete -c mx -n '__mx_at option "mx limits explain" --unit --pid' -l unit -x -d 'The systemd service that the message is from'
 complete -c mx -n '__mx_at option "mx limits check" --template' -l template -d 'Print the file of the built-in profiles, to begin your own with'
 complete -c mx -n '__mx_at argument "mx limits check" 0 0' -k -a '(__mx_live profiles)'
 complete -c mx -n '__mx_at option "mx limits persist" --dry-run' -l dry-run -d 'Print what would change, and change nothing'

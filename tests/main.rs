@@ -7,6 +7,7 @@ mod cli;
 mod clipboard;
 mod container;
 mod directives;
+mod explain;
 mod faithful;
 mod fish;
 mod fixture;

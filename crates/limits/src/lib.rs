@@ -17,12 +17,15 @@
 )]
 mod cgroup;
 pub mod change;
+pub mod daemons;
+mod errno;
 pub mod explain;
 #[cfg_attr(
     not(any(target_os = "linux", test)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod files;
+mod matching;
 pub mod mend;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
@@ -33,7 +36,10 @@ mod os;
 )]
 mod procfs;
 pub mod profile;
+mod quoted;
 mod resource;
+mod scan;
+pub mod scope;
 pub mod set;
 #[cfg_attr(
     not(any(target_os = "linux", test)),
@@ -277,7 +283,10 @@ fn limit(
     exactly: bool,
 ) -> Limit {
     let ceiling = system.ceiling(resource);
-    let comparable = ceiling.as_ref().filter(|_| change::bounds_soft_limit(resource));
+    // What a user has is not what a cgroup has, nor the system.
+    let comparable = ceiling
+        .as_ref()
+        .filter(|_| change::bounds_soft_limit(resource) && resource.name != "nproc");
     let lowest =
         comparable.map(|ceiling| ceiling.value).into_iter().chain(value.soft.number()).min();
     let used = system.used(resource, if exactly { None } else { lowest });

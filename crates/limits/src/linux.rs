@@ -153,7 +153,8 @@ impl System {
                     .filter_map(|source| Some(Ceiling { value: self.setting(source)?, source }));
                 lowest(&mut settings.by_ref().chain(self.pids().iter().map(of_cgroup)))
             }
-            "as" | "data" | "rss" | "memlock" => {
+            // Addresses are no memory: a process may reserve more than there is.
+            "rss" | "memlock" => {
                 let value = machine_memory();
                 let machine = Ceiling { value, source: "MemTotal" };
                 lowest(&mut self.memory().iter().map(of_cgroup).chain([machine]))

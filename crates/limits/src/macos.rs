@@ -109,7 +109,7 @@ impl System {
         match resource.name {
             "nofile" => sysctl(c"kern.maxfilesperproc", "kern.maxfilesperproc"),
             "nproc" => sysctl(c"kern.maxprocperuid", "kern.maxprocperuid"),
-            "as" | "data" | "memlock" => sysctl(c"hw.memsize", "MemTotal"),
+            "memlock" => sysctl(c"hw.memsize", "MemTotal"),
             _ => None,
         }
     }

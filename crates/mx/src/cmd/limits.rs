@@ -3,6 +3,7 @@
 mod candidates;
 mod check;
 mod explain;
+mod fix;
 mod letters;
 mod persist;
 mod profiles;
