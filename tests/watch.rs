@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::cli::{MX, path};
 use crate::fixture::{Fixture, free_port};
+use crate::signals::Bystanders;
 use crate::terminal::Terminal;
 
 /// A watch that prints lines.
@@ -281,23 +282,31 @@ fn a_resize_and_a_key_show_at_once() {
     let mut terminal =
         terminal(&format!("mx ports watch {} --interval 1h", list.join(" ")), 12, &[]);
     let shown = |text: &str| -> Vec<u32> {
-        let rows = text.lines().filter(|line| line.starts_with("   tcp "));
-        rows.map(|row| row.split_whitespace().nth(2).expect("a port").parse().expect("a port"))
-            .collect()
+        let rows = text.lines().filter(|line| line[..line.len().min(8)].contains("tcp"));
+        let words = |row: &str| {
+            let mut words = row.split_whitespace().skip_while(|word| *word != "tcp").skip(2);
+            words.next().expect("a port").parse().expect("a port")
+        };
+        rows.map(words).collect()
     };
     let text = terminal.wait_for_text("20 sockets  10 below");
     assert_eq!(shown(&text), ports[..10]);
-    for (key, status, first) in [
-        ("j", "1 above, 9 below", 1),
-        ("\x1b[B", "2 above, 8 below", 2),
-        ("\x1b[6~", "10 above  every", 10),
-        ("k", "9 above, 1 below", 9),
-        ("\x1b[5~", "20 sockets  10 below", 0),
-        ("G", "10 above  every", 10),
-        ("g", "20 sockets  10 below", 0),
+    // The cursor moves, and the screen follows it.
+    for (key, status, first, cursor) in [
+        ("j", "20 sockets  10 below", 0, 0),
+        ("\x1b[B", "20 sockets  10 below", 0, 1),
+        ("\x1b[6~", "2 above, 8 below", 2, 11),
+        ("G", "10 above  every", 10, 19),
+        ("k", "10 above  every", 10, 18),
+        ("\x1b[5~", "8 above, 2 below", 8, 8),
+        ("g", "20 sockets  10 below", 0, 0),
     ] {
         terminal.type_text(key);
-        let text = terminal.wait_for_text(status);
+        let is_there = |text: &str| {
+            let row = text.lines().find(|line| line.starts_with(" >"));
+            text.contains(status) && row.is_some_and(|row| shown(row) == [ports[cursor]])
+        };
+        let text = terminal.wait_for(key, is_there);
         assert_eq!(shown(&text), ports[first..first + 10], "{key:?}");
     }
     terminal.resize(100, 30);
@@ -309,6 +318,54 @@ fn a_resize_and_a_key_show_at_once() {
     assert_eq!(shown(&text), ports[..3]);
     assert!(!text.contains("COMMAND"), "{text}");
     terminal.type_text("\x1b");
+    assert_restored(&mut terminal, 0);
+}
+
+#[test]
+fn a_row_is_ended_after_a_question() {
+    let mut servers = [Fixture::new("tcp 127.0.0.1:0"), Fixture::new("tcp 127.0.0.1:0")];
+    servers.sort_by_key(|server| server.port(0));
+    let [first, mut second] = servers;
+    let list = format!("{} {}", first.port(0), second.port(0));
+    let mut terminal = terminal(&format!("mx ports watch {list} --interval 1h"), 12, &[]);
+    terminal.wait_for_text("2 sockets");
+    terminal.type_text("x");
+    terminal.wait_for_text("choose a row first");
+    terminal.type_text("jj");
+    let at_second = |text: &str| {
+        let row = text.lines().find(|line| line.starts_with(" >"));
+        row.is_some_and(|row| row.contains(&second.port(0).to_string()))
+    };
+    terminal.wait_for("the cursor", at_second);
+    let question = format!("(PID {}), bound to {}? [y/N]", second.pid(), second.port(0));
+    // Every key but y is no, and neither quits.
+    for no in ["n", "q", "j"] {
+        terminal.type_text("x");
+        terminal.wait_for_text(&question);
+        terminal.type_text(no);
+        terminal.wait_for_text("nothing was signalled");
+    }
+    assert!(second.is_running());
+    terminal.type_text("xy");
+    let text = terminal.wait_for("the end", |text| text.contains("ended ") && text.contains("\n-"));
+    assert!(text.contains(&format!("(PID {})", second.pid())), "{text}");
+    assert!(!second.is_running());
+    terminal.type_text("q");
+    assert_restored(&mut terminal, 0);
+    Bystanders::default().and(first).assert_unharmed();
+}
+
+/// What `mx ports kill` refuses is refused here, too: this server is above mx.
+#[test]
+fn a_row_of_an_ancestor_is_refused() {
+    let script = "import socket, subprocess\n\
+        s = socket.create_server(('127.0.0.1', 0))\n\
+        subprocess.run(['mx', 'ports', 'watch', str(s.getsockname()[1])])";
+    let mut terminal = terminal(&format!("python3 -c \"{script}\""), 12, &[]);
+    terminal.wait_for_text("1 socket ");
+    terminal.type_text("jx");
+    terminal.wait_for_text("holds it, an ancestor of this program");
+    terminal.type_text("q");
     assert_restored(&mut terminal, 0);
 }
 

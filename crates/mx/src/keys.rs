@@ -12,6 +12,10 @@ pub(crate) enum Key {
     PageDown,
     Home,
     End,
+    /// End what is in this row.
+    Kill,
+    Yes,
+    No,
 }
 
 /// How long the rest of a key's sequence may take. What follows the byte of Esc
@@ -75,6 +79,9 @@ fn sequence(bytes: &[u8]) -> Option<usize> {
 fn key(sequence: &[u8]) -> Option<Key> {
     Some(match sequence {
         [b'q' | b'Q' | ESCAPE | INTERRUPT] => Key::Quit,
+        [b'x'] => Key::Kill,
+        [b'y' | b'Y'] => Key::Yes,
+        [b'n' | b'N'] => Key::No,
         [b'k'] | [ESCAPE, b'[' | b'O', b'A'] => Key::Up,
         [b'j' | b'\n' | b'\r'] | [ESCAPE, b'[' | b'O', b'B'] => Key::Down,
         [b'b'] | [ESCAPE, b'[', b'5', b'~'] => Key::PageUp,
@@ -99,6 +106,9 @@ mod tests {
         for (bytes, key) in [
             (&b"q"[..], Key::Quit),
             (b"\x03", Key::Quit),
+            (b"x", Key::Kill),
+            (b"Y", Key::Yes),
+            (b"n", Key::No),
             (b"k", Key::Up),
             (b"\x1b[A", Key::Up),
             (b"\x1bOA", Key::Up),
@@ -124,11 +134,11 @@ mod tests {
     #[test]
     fn what_means_nothing_is_passed_over_as_a_whole() {
         // Shift and an arrow, F5, Alt-q, a mouse report, a letter of two bytes.
-        let noise = b"\x1b[1;2A\x1b[15~\x1bq\x1b[<0;3;4Mx\xc3\xa9";
+        let noise = b"\x1b[1;2A\x1b[15~\x1bq\x1b[<0;3;4Mz\xc3\xa9";
         let mut keys = Keys::default();
         assert_eq!(read(&mut keys, noise), []);
         assert!(!keys.is_partial());
-        assert_eq!(read(&mut keys, b"xjx\x1b[Bq"), [Key::Down, Key::Down, Key::Quit]);
+        assert_eq!(read(&mut keys, b"zjz\x1b[Bq"), [Key::Down, Key::Down, Key::Quit]);
     }
 
     #[test]

@@ -350,6 +350,16 @@ impl Report {
     pub fn cannot_tell(&self) -> bool {
         self.sockets.is_empty() && (self.hidden > 0 || self.undecided.is_some())
     }
+
+    /// Only this very socket, if it is among those that were chosen.
+    #[must_use]
+    pub fn only(mut self, socket: &Socket) -> Self {
+        let (own, others): (Vec<Socket>, Vec<Socket>) =
+            self.sockets.into_iter().partition(|other| other.key == socket.key);
+        self.others.extend(others.iter().map(|other| other.key));
+        self.others.sort_unstable();
+        Self { sockets: own, ..self }
+    }
 }
 
 impl fmt::Display for Owner {

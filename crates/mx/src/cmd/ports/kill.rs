@@ -6,7 +6,7 @@ mod refusal;
 use std::time::Duration;
 
 use ports::kill::{self, Ending, Fate};
-use ports::{Query, Report, Selector};
+use ports::{Query, Report, Selector, Socket};
 use sys::signal::{self, Signal};
 
 use self::answer::{Done, Process};
@@ -144,6 +144,48 @@ fn may_go_on(
         return Err(refusal::refused(&refused));
     }
     if args.yes || args.dry_run { Ok(()) } else { ask(report, signal) }
+}
+
+/// The owners of one socket, which may be ended.
+pub(super) struct Chosen {
+    query: Query,
+    report: Report,
+}
+
+impl Chosen {
+    /// Those of a socket that is shown, as it is now; an error if it is gone, or
+    /// if they must be left alone.
+    pub(super) fn find(socket: &Socket, all_namespaces: bool) -> Result<Self, Failure> {
+        let selectors = vec![Selector::port(socket.port, Some(socket.protocol))];
+        let containers = true;
+        let query =
+            Query { selectors, serving: true, all_namespaces, containers, ..Query::default() };
+        let report = ports::list(&query)?.only(socket);
+        if report.sockets.is_empty() {
+            let port = socket.port;
+            return Err(Failure::unable(format!("cannot free {port}: this socket serves no more")));
+        }
+        match kill::refusal(&report) {
+            Some(refused) => Err(refusal::refused(&refused).failure),
+            None => Ok(Self { query, report }),
+        }
+    }
+
+    /// Whom to end, in a question.
+    pub(super) fn question(&self) -> String {
+        let owners: Vec<String> =
+            kill::owners(&self.report.sockets).iter().map(ToString::to_string).collect();
+        let port = self.report.sockets.first().map(|socket| socket.port).unwrap_or_default();
+        format!("End {}, bound to {port}? [y/N]", owners.join(", "))
+    }
+
+    /// Sends TERM, and says what became of it.
+    pub(super) fn end(&self) -> Result<String, Failure> {
+        /// The screen waits for it.
+        const GRACE: Duration = Duration::from_secs(2);
+
+        answer::summary(&kill::end(&self.query, &self.report, Signal::SIGTERM, GRACE)?)
+    }
 }
 
 fn parse_signal(text: &str) -> Result<Signal, Failure> {

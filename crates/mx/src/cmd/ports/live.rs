@@ -8,6 +8,7 @@ use anstyle::Style;
 use ports::watch::{Change, Event};
 use ports::{Query, Report, Socket};
 
+use super::kill::Chosen;
 use super::listing::{self, Holding, Place};
 use crate::keys::Key;
 use crate::out::printable;
@@ -26,12 +27,31 @@ pub(super) struct Live {
     above: usize,
     /// Rows on the screen when it was last drawn.
     room: usize,
+    /// The rows when it was last drawn.
+    places: Vec<Place>,
+    /// The row that keys act on, by its number; `None` before one was chosen.
+    cursor: Option<usize>,
+    /// Whom to end, if the answer is yes.
+    asked: Option<Chosen>,
+    /// What to say instead of the status, and until when.
+    message: Option<(String, Instant)>,
 }
 
 impl Live {
     pub(super) fn new(query: Query, interval: Duration, color: bool) -> Self {
-        let (new, gone) = (HashMap::new(), HashMap::new());
-        Self { query, interval, color, new, gone, above: 0, room: 0 }
+        Self {
+            query,
+            interval,
+            color,
+            new: HashMap::new(),
+            gone: HashMap::new(),
+            above: 0,
+            room: 0,
+            places: Vec::new(),
+            cursor: None,
+            asked: None,
+            message: None,
+        }
     }
 
     /// Marks what has changed.
@@ -76,22 +96,57 @@ impl Live {
         }
     }
 
-    pub(super) fn scroll(&mut self, key: Key) {
-        // The next frame stops at the end.
-        self.above = match key {
-            Key::Up => self.above.saturating_sub(1),
-            Key::Down => self.above.saturating_add(1),
-            Key::PageUp => self.above.saturating_sub(self.room),
-            Key::PageDown => self.above.saturating_add(self.room),
-            Key::Home => 0,
-            Key::End => usize::MAX,
-            Key::Quit => self.above,
+    /// Moves the cursor, which the screen follows.
+    pub(super) fn go(&mut self, key: Key) {
+        let Some(last) = self.places.len().checked_sub(1) else { return };
+        let cursor = self.cursor.unwrap_or(self.above);
+        let row = match (key, self.cursor) {
+            // The first key shows where it is.
+            (Key::Up | Key::Down, None) => cursor,
+            (Key::Up, _) => cursor.saturating_sub(1),
+            (Key::Down, _) => cursor.saturating_add(1),
+            (Key::PageUp, _) => cursor.saturating_sub(self.room),
+            (Key::PageDown, _) => cursor.saturating_add(self.room),
+            (Key::Home, _) => 0,
+            (Key::End, _) => last,
+            (Key::Quit | Key::Kill | Key::Yes | Key::No, _) => return,
         };
+        self.cursor = Some(row.min(last));
+    }
+
+    /// Asks whether to end the owners of the row at the cursor, or says why not.
+    pub(super) fn ask(&mut self, report: &Report) {
+        let Some(cursor) = self.cursor else {
+            return self.say("choose a row first: j and k, or the arrows".to_owned());
+        };
+        let place = self.places.get(cursor);
+        let rows = listing::holdings(&report.sockets);
+        let row = rows.into_iter().find(|row| Some(&listing::place(*row)) == place);
+        let Some((socket, _)) = row else {
+            return self.say("this row is gone".to_owned());
+        };
+        match Chosen::find(socket, self.query.all_namespaces) {
+            Ok(chosen) => self.asked = Some(chosen),
+            Err(failure) => self.say(failure.message),
+        }
+    }
+
+    /// What waits for an answer, if something does.
+    pub(super) fn take_asked(&mut self) -> Option<Chosen> {
+        self.asked.take()
+    }
+
+    /// Shows a text in the last line for a while.
+    pub(super) fn say(&mut self, text: String) {
+        const SHOWN: Duration = Duration::from_secs(6);
+
+        self.message = Some((text, Instant::now() + SHOWN));
     }
 
     /// What a screen of so many columns and lines shows, line by line.
     pub(super) fn frame(&mut self, report: &Report, size: (usize, usize)) -> Vec<String> {
         let (width, height) = size;
+        self.place_cursor(report);
         let text = self.table(report).layout(Some(width), self.color);
         let mut rows: Vec<&str> = text.lines().collect();
         let nothing = cut(nothing(report), width);
@@ -99,6 +154,9 @@ impl Live {
 
         let around = 2 + report.notes.len();
         self.room = height.saturating_sub(around).max(1);
+        if let Some(cursor) = self.cursor {
+            self.above = self.above.clamp((cursor + 1).saturating_sub(self.room), cursor);
+        }
         self.above = self.above.min(rows.len().saturating_sub(self.room));
         let shown = &rows[self.above..rows.len().min(self.above + self.room)];
         let below = rows.len() - self.above - shown.len();
@@ -112,8 +170,21 @@ impl Live {
         frame
     }
 
+    /// Keeps the cursor at its socket and process where rows come and go.
+    fn place_cursor(&mut self, report: &Report) {
+        let places: Vec<Place> =
+            self.rows(report).iter().map(|(holding, _)| listing::place(*holding)).collect();
+        if let Some(cursor) = self.cursor {
+            let at = self.places.get(cursor);
+            let moved = places.iter().position(|place| Some(place) == at);
+            let row = moved.unwrap_or(cursor).min(places.len().saturating_sub(1));
+            self.cursor = Some(row).filter(|_| !places.is_empty());
+        }
+        self.places = places;
+    }
+
     /// What there is and what has just gone, as `mx ports` sorts it, with a mark for each row.
-    fn table(&self, report: &Report) -> Table {
+    fn rows<'a>(&'a self, report: &'a Report) -> Vec<(Holding<'a>, Option<(&'a str, Style)>)> {
         let mut gone: Vec<Holding> = self
             .gone
             .values()
@@ -127,13 +198,21 @@ impl Live {
         });
         let mut rows: Vec<(Holding, Option<(&str, Style)>)> = gone.chain(present).collect();
         rows.sort_by_key(|((socket, _), _)| socket.rank());
+        rows
+    }
+
+    fn table(&self, report: &Report) -> Table {
         let mut columns = listing::columns(&self.query);
         columns.insert(0, Column { heading: " ", align: Align::Left });
-        let rows = rows.into_iter().map(|(holding, mark)| {
+        let rows = self.rows(report).into_iter().enumerate().map(|(index, (holding, mark))| {
             let mut cells = listing::row(holding, &self.query);
-            cells.insert(0, Cell::new(mark.map_or(" ", |(sign, _)| sign)));
-            match mark {
-                Some((_, style)) => cells.into_iter().map(|cell| cell.style(style)).collect(),
+            let sign = mark.map_or(" ", |(sign, _)| sign);
+            let is_chosen = self.cursor == Some(index);
+            let cursor = if is_chosen { ">" } else { "" };
+            cells.insert(0, Cell::new(format!("{sign}{cursor}")));
+            let style = if is_chosen { Some(FOOT) } else { mark.map(|(_, style)| style) };
+            match style {
+                Some(style) => cells.into_iter().map(|cell| cell.style(style)).collect(),
                 None => cells,
             }
         });
@@ -142,6 +221,12 @@ impl Live {
 
     /// The last line. What is least known comes first: the end may be cut off.
     fn status(&self, report: &Report, below: usize, width: usize) -> String {
+        let now = Instant::now();
+        let question = self.asked.as_ref().map(Chosen::question);
+        let message = self.message.as_ref().filter(|(_, until)| *until > now);
+        if let Some(text) = question.or_else(|| message.map(|(text, _)| text.clone())) {
+            return self.foot(&printable(&text), width);
+        }
         let mut parts = vec![super::count(report.sockets.len(), "socket")];
         if report.hidden > 0 {
             parts.push(format!("{} hidden", super::count(report.hidden, "owner")));
@@ -153,9 +238,12 @@ impl Live {
             (above, below) => parts.push(format!("{above} above, {below} below")),
         }
         parts.push(format!("every {}", humantime::format_duration(self.interval)));
-        parts.push("q quit, j k PgUp PgDn scroll".to_owned());
-        let text = parts.join("  ");
-        let text = cut(&text, width);
+        parts.push("q quit, j k PgUp PgDn move, x end".to_owned());
+        self.foot(&parts.join("  "), width)
+    }
+
+    fn foot(&self, text: &str, width: usize) -> String {
+        let text = cut(text, width);
         if self.color { format!("{FOOT}{text:width$}{FOOT:#}") } else { text.into_owned() }
     }
 }
@@ -202,7 +290,7 @@ mod tests {
             for (width, height) in
                 (1..120).flat_map(|width| (1..12).map(move |height| (width, height)))
             {
-                live.scroll(if width % 2 == 0 { Key::End } else { Key::PageDown });
+                live.go(if width % 2 == 0 { Key::End } else { Key::PageDown });
                 let frame = live.frame(watcher.report(), (width, height));
                 assert_eq!(frame.len(), height, "{width}: {frame:?}");
                 for line in frame {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ports::watch::{Change, Watcher};
 use ports::{Query, Report};
 
+use super::kill::Chosen;
 use super::listing;
 use super::live::Live;
 use crate::exit::{Exit, Failure, Outcome};
@@ -17,7 +18,8 @@ use crate::table::{Align, Cell, Column, Table};
 ///
 /// On a terminal the table of mx ports fills the screen: rows that have just
 /// come are marked with +, those that have just gone with -. The arrows, j, k,
-/// PgUp and PgDn scroll; q, Esc and Ctrl-C quit, Ctrl-Z suspends.
+/// PgUp and PgDn move a cursor, and x ends the owners of its row after asking, as
+/// mx ports kill does; q, Esc and Ctrl-C quit, Ctrl-Z suspends.
 ///
 /// Into a pipe goes a line for each event: the time, what happened (opened,
 /// closed, or changed: other processes hold the socket than before), and the
@@ -98,13 +100,40 @@ fn stay(
 ) -> Result<bool, Failure> {
     loop {
         screen.draw(&live.frame(report, Screen::size()))?;
-        match screen.wait(until)? {
+        let key = match screen.wait(until)? {
             Wake::Time => return Ok(true),
-            Wake::Key(Key::Quit) | Wake::Gone => return Ok(false),
-            Wake::Key(key) => live.scroll(key),
-            Wake::Redraw => {}
+            Wake::Gone => return Ok(false),
+            Wake::Redraw => continue,
+            Wake::Key(key) => key,
+        };
+        // Any other key than y is no.
+        if let Some(chosen) = live.take_asked() {
+            if key == Key::Yes {
+                end(screen, live, report, &chosen)?;
+                return Ok(true);
+            }
+            live.say("nothing was signalled".to_owned());
+            continue;
+        }
+        match key {
+            Key::Quit => return Ok(false),
+            Key::Kill => live.ask(report),
+            key => live.go(key),
         }
     }
+}
+
+/// Ends the owners of a socket, while the screen says so.
+fn end(
+    screen: &mut Screen,
+    live: &mut Live,
+    report: &Report,
+    chosen: &Chosen,
+) -> Result<(), Failure> {
+    live.say("TERM is sent; waiting for the end".to_owned());
+    screen.draw(&live.frame(report, Screen::size()))?;
+    live.say(chosen.end().unwrap_or_else(|failure| failure.message));
+    Ok(())
 }
 
 /// How long to wait after a look: to look takes at most half of one processor,

@@ -87,6 +87,16 @@ fn tell_of_manager(owner: &Owner, out: &Out) {
     }
 }
 
+/// What became of the owners, in a few words; an error if the socket is not free.
+pub(super) fn summary(ending: &Ending) -> Result<String, Failure> {
+    if let Some(socket) = ending.again.as_ref().or(ending.bound.first()) {
+        return Err(still_bound(socket, ending));
+    }
+    let owners: Vec<String> =
+        ending.targets.iter().map(|target| target.owner.to_string()).collect();
+    Ok(format!("ended {}", owners.join(", ")))
+}
+
 fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
     let port = socket.port;
     let owner = holder(socket);
