@@ -218,6 +218,8 @@ mod tests {
             owners: owners.iter().cloned().map(Rc::new).collect(),
             container: None,
             key: 7,
+            device: 0,
+            is_v6: false,
         }
     }
 

@@ -7,53 +7,173 @@ use std::ops::RangeInclusive;
 use sys::Result;
 
 use crate::free::{self, Bindable};
-use crate::report::{join, lacks_owner};
+use crate::reach::Target;
+use crate::report::{join, lacks_owner, may_be_client};
 use crate::snapshot::{Namespaces, Want};
-use crate::{Host, Protocol, Query, Report, Selector, Socket, State, os};
+use crate::{Gap, Host, Protocol, Query, Report, Selector, Socket, State, os};
 
 /// Adds a note for each selector that chose nothing, with the cause if its port is busy all the same.
+///
+/// Where not every socket is listed, only a port that can be bound is free.
 pub(crate) fn missing(query: &Query, report: &mut Report) -> Result<()> {
-    if query.selectors.is_empty() && report.sockets.is_empty() && report.hidden == 0 {
+    let unlisted = report.undecided == Some(Gap::Sockets);
+    if query.selectors.is_empty() && report.sockets.is_empty() && report.hidden == 0 && !unlisted {
         report.notes.push(nothing(query, ""));
     }
+    let missing = missing_selectors(query, report);
+    let ports: Vec<RangeInclusive<u16>> = missing.iter().filter_map(|one| single(one)).collect();
+    let asks_why = !(ports.is_empty() || query.all || query.user.is_some());
+    let reasons = Reasons {
+        query,
+        connected: if asks_why { connections(query, &ports)? } else { Vec::new() },
+        elsewhere: if asks_why && !query.all_namespaces {
+            other_namespaces(query, &ports)?
+        } else {
+            Vec::new()
+        },
+        whole: report.complete || report.undecided.is_none(),
+        asks_why,
+    };
+    let mut all_free = !missing.is_empty() && !query.all_namespaces && query.user.is_none();
+    for selector in missing {
+        let is_free = !unlisted || can_bind_all(query, selector);
+        all_free &= is_free;
+        report.notes.push(if is_free {
+            let note = nothing(query, &format!(" {selector}"));
+            reasons.of(selector).map_or(note.clone(), |why| format!("{note}{why}"))
+        } else {
+            format!("not every socket can be listed here, and {selector} cannot be bound")
+        });
+    }
+    if all_free {
+        report.undecided = report.undecided.filter(|_| !unlisted);
+    }
+    Ok(())
+}
+
+/// What explains that a selector chose nothing.
+struct Reasons<'a> {
+    query: &'a Query,
+    /// Connections that use the missing ports.
+    connected: Vec<Socket>,
+    /// What is bound to them in other namespaces.
+    elsewhere: Vec<Socket>,
+    /// Whether every socket is listed.
+    whole: bool,
+    asks_why: bool,
+}
+
+impl Reasons<'_> {
+    /// The end of a sentence that says that nothing is bound.
+    fn of(&self, selector: &Selector) -> Option<String> {
+        let target = Target::new(selector)?;
+        if let Some(ip) = target.foreign() {
+            return Some(format!(": {ip} is not an address of this machine"));
+        }
+        if !self.asks_why {
+            return None;
+        }
+        let of = |sockets: &[Socket]| choose(&target, sockets);
+        let (connected, elsewhere) = (of(&self.connected), of(&self.elsewhere));
+        let cause = cause(self.query, selector, &connected, &elsewhere, self.whole)?;
+        Some(format!(", but {cause}"))
+    }
+}
+
+/// The selectors that chose nothing, each once.
+fn missing_selectors<'a>(query: &'a Query, report: &Report) -> Vec<&'a Selector> {
     let mut missing: Vec<&Selector> = Vec::new();
     for selector in &query.selectors {
-        let chosen = report.sockets.iter().any(|socket| chooses(selector, socket));
+        let target = Target::new(selector);
+        let mut owners = report.sockets.iter().flat_map(|socket| &socket.owners);
+        let chosen = match &target {
+            Some(target) => target.chosen(&report.sockets).contains(&true),
+            None => owners.any(|owner| selector.matches_owner(owner)),
+        };
         // A process whose sockets cannot be seen is not missing.
-        let unknown =
-            matches!(selector, Selector::Process(_)) && (report.hidden > 0 || report.undecided);
+        let unknown = target.is_none() && (report.hidden > 0 || report.undecided.is_some());
         if !chosen && !unknown && !missing.contains(&selector) {
             missing.push(selector);
         }
     }
-    let ports: Vec<RangeInclusive<u16>> = missing.iter().filter_map(|one| single(one)).collect();
-    let asks_why = !(ports.is_empty() || query.all || query.user.is_some());
-    let connected = if asks_why { connections(query, &ports)? } else { Vec::new() };
-    let elsewhere = if asks_why && !query.all_namespaces {
-        other_namespaces(query, &ports)?
-    } else {
-        Vec::new()
+    missing
+}
+
+fn choose(target: &Target, sockets: &[Socket]) -> Vec<Socket> {
+    let chosen = target.chosen(sockets).into_iter();
+    sockets.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(one, _)| one.clone()).collect()
+}
+
+/// Whether a server can bind every port of a selector; false for so many that trying would take them from others.
+fn can_bind_all(query: &Query, selector: &Selector) -> bool {
+    const MOST: usize = 64;
+
+    let Selector::Port { ports, host, protocol } = selector else { return false };
+    let one = protocol.or(query.protocol);
+    let protocols = [Protocol::Tcp, Protocol::Udp];
+    let wanted = || protocols.into_iter().filter(|own| one.is_none_or(|one| one == *own));
+    let is_free = |port: u16, protocol| {
+        let single = Selector::Port { ports: port..=port, host: host.clone(), protocol: one };
+        try_to_bind(&single, protocol) == Some(Bindable::Yes)
     };
-    let whole = report.complete;
-    for selector in missing {
-        let note = nothing(query, &format!(" {selector}"));
-        let of = |sockets: &'_ [Socket]| -> Vec<Socket> {
-            sockets.iter().filter(|socket| chooses(selector, socket)).cloned().collect()
-        };
-        let why = if asks_why {
-            cause(query, selector, &of(&connected), &of(&elsewhere), whole)
-        } else {
-            None
-        };
-        report.notes.push(why.map_or(note.clone(), |why| format!("{note}, but {why}")));
+    ports.len() <= MOST
+        && ports.clone().all(|port| wanted().all(|protocol| is_free(port, protocol)))
+}
+
+/// Adds what is bound to a named port and was not chosen: by another address, or perhaps by a client.
+pub(crate) fn left_out(query: &Query, others: &[Socket], notes: &mut Vec<String>) {
+    /// More of one kind are counted.
+    const MOST: usize = 3;
+
+    let targets: Vec<Target> = query.selectors.iter().filter_map(Target::new).collect();
+    let named = |socket: &&Socket| {
+        socket.state.is_bound()
+            && query.protocol.is_none_or(|only| only == socket.protocol)
+            && targets.iter().any(|target| target.names(socket))
+    };
+    let clients = query.spare_clients.then(os::ephemeral_ports).flatten();
+    let is_spared = |socket: &&Socket| {
+        let chosen = |target: &Target| target.chosen(std::slice::from_ref(*socket))[0];
+        may_be_client(socket, clients.as_ref()) && targets.iter().any(chosen)
+    };
+    let (spared, unreached): (Vec<&Socket>, Vec<&Socket>) =
+        others.iter().filter(named).partition(is_spared);
+    notes.extend(spared.into_iter().map(|socket| {
+        format!(
+            "left alone: {}, which may be a client's; {}/udp names it",
+            place(socket),
+            socket.port
+        )
+    }));
+    if query.user.is_some() || unreached.is_empty() {
+        return;
     }
-    Ok(())
+    let shown: Vec<String> = unreached.iter().take(MOST).map(|socket| place(socket)).collect();
+    let more = match unreached.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    notes.push(format!("also bound, not reached by this address: {}{more}", shown.join(", ")));
+}
+
+/// A socket in a few words, as in `tcp 127.0.0.1:80 of nginx (PID 7)`.
+fn place(socket: &Socket) -> String {
+    let zone = socket.interface.as_ref().map(|name| format!("%{name}")).unwrap_or_default();
+    let address = match socket.address {
+        IpAddr::V6(_) if socket.dual_stack == Some(true) => format!("*{zone}"),
+        IpAddr::V6(ip) => format!("[{ip}{zone}]"),
+        IpAddr::V4(ip) => format!("{ip}{zone}"),
+    };
+    format!("{} {address}:{} of {}", socket.protocol.name(), socket.port, holder(socket))
 }
 
 /// Adds what is known of named ports beyond the owners' names: services of the
 /// system, TCP that does not listen, and sockets that no process holds.
 pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
     let asked: Vec<RangeInclusive<u16>> = query.selectors.iter().filter_map(single).collect();
+    let names_udp = query.protocol == Some(Protocol::Udp)
+        || query.selectors.iter().any(|one| one.protocol() == Some(Protocol::Udp));
+    let clients = os::ephemeral_ports().filter(|_| !asked.is_empty());
     let mut notes = Vec::new();
     for socket in &report.sockets {
         if !asked.iter().any(|port| port.contains(&socket.port)) {
@@ -65,6 +185,13 @@ pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
         if (socket.protocol, socket.state) == (Protocol::Tcp, State::Bound) {
             let who = holder(socket);
             notes.push(format!("{who} has bound {} without listening on it", socket.port));
+        }
+        if !names_udp && may_be_client(socket, clients.as_ref()) {
+            notes.push(format!(
+                "udp {} of {} may be a client's: the kernel gives such ports to programs that only send",
+                socket.port,
+                holder(socket)
+            ));
         }
         if all_read && lacks_owner(socket) {
             notes.push(format!(
@@ -95,12 +222,6 @@ fn holder(socket: &Socket) -> String {
         Some(owner) => owner.to_string(),
         None => "a process that cannot be seen".to_owned(),
     }
-}
-
-fn chooses(selector: &Selector, socket: &Socket) -> bool {
-    selector
-        .matches_socket(socket)
-        .unwrap_or_else(|| socket.owners.iter().any(|owner| selector.matches_owner(owner)))
 }
 
 /// "nothing is bound to 8080", as the query was put.
@@ -183,7 +304,8 @@ fn cause(
     if whole && !privileged {
         return None;
     }
-    match try_to_bind(selector, query.protocol.unwrap_or(Protocol::Tcp))? {
+    let protocol = selector.protocol().or(query.protocol).unwrap_or(Protocol::Tcp);
+    match try_to_bind(selector, protocol)? {
         Bindable::Yes => None,
         Bindable::Denied => {
             Some(format!("this user may not bind it: ports below {start} are privileged"))
@@ -196,11 +318,13 @@ fn cause(
 
 /// What a server at the selector's addresses could do; `None` if that cannot be told.
 fn try_to_bind(selector: &Selector, protocol: Protocol) -> Option<Bindable> {
-    let Selector::Port { ports, host } = selector else { return None };
+    let Selector::Port { ports, host, .. } = selector else { return None };
     let addresses: Vec<IpAddr> = match host {
-        Host::Any => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        Host::Any | Host::Interface(_) => {
+            vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+        }
         Host::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        Host::Address(address) => vec![*address],
+        Host::Address { ip, .. } => vec![*ip],
     };
     free::bindable(&addresses, *ports.start(), protocol).ok().flatten()
 }

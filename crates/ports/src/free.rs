@@ -138,6 +138,14 @@ pub(crate) fn bindable(
     Ok(worst)
 }
 
+/// Whether a socket can be bound to an address, at a port of the kernel's choice.
+///
+/// True if that cannot be told, and for a link-local address, which needs its interface.
+pub(crate) fn can_bind_address(ip: IpAddr) -> bool {
+    let bound = bound(SocketAddr::new(ip, 0), Protocol::Udp, false);
+    !matches!(bound, Err(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+}
+
 fn bound(
     address: SocketAddr,
     protocol: Protocol,

@@ -15,7 +15,9 @@ use sys::Result;
 use sys::signal::Signal;
 
 use crate::os::{self, signal};
-use crate::{Container, Host, Owner, Query, Report, Selector, Socket, container, report, snapshot};
+use crate::{
+    Container, Owner, Protocol, Query, Report, Selector, Socket, container, report, snapshot,
+};
 
 /// How often sockets are looked at: a process may close them long before it ends.
 const STEP: Duration = Duration::from_millis(5);
@@ -35,6 +37,15 @@ pub enum Refusal {
     },
     /// An owner of each of this many sockets cannot be seen, so the ports could not be freed.
     Hidden(usize),
+    /// A process that may hold a socket as well, since it descends from an owner, and that cannot be read.
+    Unread {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// The owner that it descends from.
+        owner: Rc<Owner>,
+    },
     /// A process that is never ended, and what it is.
     Protected(Rc<Owner>, &'static str),
     /// A process that this user may not signal.
@@ -50,6 +61,8 @@ pub struct Ending {
     pub bound: Vec<Socket>,
     /// The first of `bound` that is new.
     pub again: Option<Socket>,
+    /// Keys of the sockets that were not to be touched, sorted.
+    others: Vec<u64>,
 }
 
 /// An owner of some sockets.
@@ -117,12 +130,18 @@ pub fn refusal(report: &Report) -> Option<Refusal> {
     if let Some(published) = report.sockets.iter().find_map(published) {
         return Some(published);
     }
-    let is_hidden = |socket: &&Socket| report::lacks_owner(socket) || may_have_hidden_owner(socket);
-    let hidden = report.sockets.iter().filter(is_hidden).count();
+    let may_be_hidden = |socket: &&Socket| {
+        report::lacks_owner(socket) || may_have_hidden_owner(socket, &report.unread)
+    };
+    let hidden = report.sockets.iter().filter(may_be_hidden).count();
     if hidden > 0 {
         return Some(Refusal::Hidden(hidden));
     }
-    owners(&report.sockets).into_iter().find_map(|owner| match protection(owner.pid) {
+    let owners = owners(&report.sockets);
+    if let Some(unread) = unread_descendant(&owners, &report.unread) {
+        return Some(unread);
+    }
+    owners.into_iter().find_map(|owner| match protection(owner.pid) {
         Some(what) => Some(Refusal::Protected(owner, what)),
         None => (!signal::may_signal(owner.pid)).then_some(Refusal::Denied(owner)),
     })
@@ -147,9 +166,27 @@ fn published(socket: &Socket) -> Option<Refusal> {
 
 /// Whether another user made the socket, and handed it to the owners that are
 /// seen: then a process of that user, which is not, may well hold it too.
-fn may_have_hidden_owner(socket: &Socket) -> bool {
-    let is_seen = |maker| socket.owners.iter().any(|owner| owner.uid == maker);
-    !sys::user::is_root() && socket.uid.is_some_and(|maker| !is_seen(maker))
+///
+/// With the right to read every process, only those that refused all the same count,
+/// less process 1: it is never ended, and some virtual machines protect theirs.
+fn may_have_hidden_owner(socket: &Socket, unread: &[u32]) -> bool {
+    let Some(maker) = socket.uid else { return false };
+    if socket.owners.iter().any(|owner| owner.certain && owner.uid == maker) {
+        return false;
+    }
+    let of_maker = |pid: &u32| *pid != 1 && os::user(*pid) == Some(maker);
+    os::missing_right().is_some() || unread.iter().any(of_maker)
+}
+
+/// A process that could not be read, and that an owner or a child of one started:
+/// it inherits the sockets of its parent (fork(2)), also where it then becomes another user.
+fn unread_descendant(owners: &[Rc<Owner>], unread: &[u32]) -> Option<Refusal> {
+    unread.iter().find_map(|&pid| {
+        let above = ancestry(pid, parent);
+        let owner = owners.iter().find(|owner| above.contains(&owner.pid))?;
+        let name = os::ancestor(pid)?.name;
+        Some(Refusal::Unread { pid, name, owner: Rc::clone(owner) })
+    })
 }
 
 /// What makes a process one that is never ended.
@@ -162,14 +199,26 @@ fn protection(pid: u32) -> Option<&'static str> {
     }
 }
 
-/// Signals every owner of `sockets`, and waits until none of them is bound or `grace` is over.
+/// Signals every owner of the sockets in `report`, and waits until none of them
+/// is bound or `grace` is over. `query` is what found them.
 ///
 /// A process that comes to hold one of the sockets meanwhile, as a child that
-/// its parent started again, is signalled too. `query` finds the sockets.
-pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -> Result<Ending> {
+/// its parent started again, is signalled too.
+pub fn end(query: &Query, report: &Report, signal: Signal, grace: Duration) -> Result<Ending> {
+    end_sockets(query, &report.sockets, &report.others, signal, grace)
+}
+
+/// [`end`] for some sockets; `others` are bound beside them and stay as they are.
+fn end_sockets(
+    query: &Query,
+    sockets: &[Socket],
+    others: &[u64],
+    signal: Signal,
+    grace: Duration,
+) -> Result<Ending> {
     let deadline = Instant::now().checked_add(grace);
     let keys = keys(sockets);
-    let (query, others) = &by_ports(query, sockets, &keys)?;
+    let query = &by_ports(query, sockets);
     let owners = owners(sockets);
     let watch = could_come_back(&owners);
     let mut signaller = Signaller { signal, keys, targets: Vec::new() };
@@ -181,7 +230,7 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
         let running = signaller.wait(left);
         let now = table(query)?;
         if !now.iter().any(|key| signaller.keys.contains(key)) {
-            break now.iter().all(|key| others.contains(key));
+            break now.iter().all(|key| is_other(others, *key));
         }
         if left.is_zero() {
             break false;
@@ -195,12 +244,12 @@ pub fn end(query: &Query, sockets: &[Socket], signal: Signal, grace: Duration) -
     let Signaller { keys, targets, .. } = signaller;
     let bound = if free && !watch { Vec::new() } else { bound_now(query, others, watch)? };
     let again = bound.iter().find(|socket| !keys.contains(&socket.key)).cloned();
-    Ok(Ending { targets, bound, again })
+    Ok(Ending { targets, bound, again, others: others.to_vec() })
 }
 
 /// Sends KILL to every owner of what is still bound after `ending`, and waits in the same way.
 pub fn force(query: &Query, ending: Ending, grace: Duration) -> Result<Ending> {
-    let mut forced = end(query, &ending.bound, Signal::SIGKILL, grace)?;
+    let mut forced = end_sockets(query, &ending.bound, &ending.others, Signal::SIGKILL, grace)?;
     // Owners that KILL was not sent to are told as they were before.
     for target in ending.targets {
         match forced.targets.iter_mut().find(|other| other.owner.pid == target.owner.pid) {
@@ -235,22 +284,20 @@ fn ancestry(pid: u32, parent: impl Fn(u32) -> Option<u32>) -> Vec<u32> {
     ancestors
 }
 
-/// A query for the ports of some sockets, and what else serves them: whoever
-/// binds such a port again need not have the name that was asked for.
-fn by_ports(query: &Query, sockets: &[Socket], keys: &[u64]) -> Result<(Query, Vec<u64>)> {
+/// A query for the ports of some sockets, where processes were asked for:
+/// another process that binds such a port again need not have the same name.
+fn by_ports(query: &Query, sockets: &[Socket]) -> Query {
     // What an engine would tell was told before; now it would only take time.
     let mut query = Query { containers: false, serving: true, ..query.clone() };
-    if snapshot::port_ranges(&query.selectors).is_some() {
-        return Ok((query, Vec::new()));
+    if snapshot::port_ranges(&query.selectors).is_none() {
+        let mut ports: Vec<(u16, Protocol)> =
+            sockets.iter().map(|socket| (socket.port, socket.protocol)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let selector = |(port, protocol)| Selector::port(port, Some(protocol));
+        query.selectors = ports.into_iter().map(selector).collect();
     }
-    let mut ports: Vec<u16> = sockets.iter().map(|socket| socket.port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    let selector = |port: u16| Selector::Port { ports: port..=port, host: Host::Any };
-    query.selectors = ports.into_iter().map(selector).collect();
-    let mut others = table(&query)?;
-    others.retain(|key| !keys.contains(key));
-    Ok((query, others))
+    query
 }
 
 fn keys(sockets: &[Socket]) -> Vec<u64> {
@@ -258,6 +305,11 @@ fn keys(sockets: &[Socket]) -> Vec<u64> {
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+/// Whether a socket was there before and is not to be touched.
+fn is_other(others: &[u64], key: u64) -> bool {
+    others.binary_search(&key).is_ok()
 }
 
 /// The keys of what serves the chosen ports now.
@@ -349,9 +401,9 @@ fn bound_now(query: &Query, others: &[u64], watch: bool) -> Result<Vec<Socket>> 
     loop {
         let mut bound = Vec::new();
         // Owners are looked for only where there is something to own.
-        if table(query)?.iter().any(|key| !others.contains(key)) {
+        if table(query)?.iter().any(|key| !is_other(others, *key)) {
             bound = crate::look(query)?.sockets;
-            bound.retain(|socket| !others.contains(&socket.key));
+            bound.retain(|socket| !is_other(others, socket.key));
         }
         if !bound.is_empty() || Instant::now() >= deadline {
             return Ok(bound);
@@ -374,7 +426,7 @@ mod tests {
         let report = crate::list(&query).expect("a list");
         assert!(matches!(refusal(&report), Some(Refusal::Protected(_, "this program itself"))));
         // Without asking first, too: a signal would end this test.
-        let ending = end(&query, &report.sockets, Signal::SIGTERM, Duration::from_millis(20))
+        let ending = end(&query, &report, Signal::SIGTERM, Duration::from_millis(20))
             .expect("nothing to fail");
         let fates: Vec<_> =
             ending.targets.iter().map(|target| (target.owner.pid, target.fate())).collect();

@@ -47,7 +47,13 @@ mod os;
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod procfs;
+mod reach;
 mod report;
+#[cfg_attr(
+    not(any(target_os = "linux", test, fuzzing)),
+    expect(dead_code, reason = "Linux reads through it; it is tested on every system")
+)]
+mod route;
 mod selector;
 mod snapshot;
 mod supervisor;
@@ -64,6 +70,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use sys::Result;
 
+pub use os::missing_right;
 pub use selector::{Host, Selector, SelectorError};
 use snapshot::{Namespaces, Want};
 
@@ -77,6 +84,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// The protocol of this name, in letters of either case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Tcp, Self::Udp].into_iter().find(|one| name.eq_ignore_ascii_case(one.name()))
+    }
+
     /// `tcp` or `udp`.
     pub fn name(self) -> &'static str {
         match self {
@@ -193,6 +205,12 @@ pub struct Socket {
     /// What processes hold it by: see `Entry::key`.
     #[serde(skip)]
     key: u64,
+    /// The index of `interface`; 0 for none.
+    #[serde(skip)]
+    device: u32,
+    /// Whether it is a socket of IPv6, whatever its address.
+    #[serde(skip)]
+    is_v6: bool,
 }
 
 impl Socket {
@@ -276,10 +294,15 @@ pub struct Query {
     pub all_namespaces: bool,
     /// Ask Docker and Podman where an owner serves a container or cannot be seen.
     pub containers: bool,
+    /// Leave out UDP sockets that may be a client's: without a peer, at a port
+    /// that the kernel gives to programs that send without binding one. The
+    /// kernel does not say whether a program chose its port. A selector or
+    /// `protocol` that names UDP asks for them all the same.
+    pub spare_clients: bool,
 }
 
 /// The answer to a [`Query`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Whether every socket and every process could be read.
     pub complete: bool,
@@ -290,17 +313,40 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The chosen sockets, by port, protocol and address.
     pub sockets: Vec<Socket>,
-    /// Whether nothing was chosen, but some process that could not be read may
-    /// have been what was asked for.
+    /// Why "nothing" would be a guess, where nothing was chosen.
     #[serde(skip)]
-    pub undecided: bool,
+    pub undecided: Option<Gap>,
+    /// Keys of the sockets that were listed and not chosen, sorted.
+    #[serde(skip)]
+    others: Vec<u64>,
+    /// Processes that could not be read.
+    #[serde(skip)]
+    unread: Vec<u32>,
+}
+
+/// What was not seen of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Some sockets are not listed.
+    Sockets,
+    /// Some processes could not be read.
+    Processes,
+}
+
+/// The right that this process lacks to see every owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It does not run as root.
+    Root,
+    /// It runs as root without this capability (capabilities(7)), as in most containers.
+    Capability(&'static str),
 }
 
 impl Report {
     /// Whether nothing was found, but not everything that could match was seen:
     /// then "none" would be a guess.
     pub fn cannot_tell(&self) -> bool {
-        self.sockets.is_empty() && (self.hidden > 0 || self.undecided)
+        self.sockets.is_empty() && (self.hidden > 0 || self.undecided.is_some())
     }
 }
 
@@ -378,15 +424,10 @@ mod tests {
 
     #[test]
     fn none_is_not_claimed_where_something_was_not_seen() {
-        let report = |hidden, undecided| Report {
-            complete: false,
-            hidden,
-            notes: Vec::new(),
-            sockets: Vec::new(),
-            undecided,
-        };
-        assert!(report(1, false).cannot_tell());
-        assert!(report(0, true).cannot_tell());
-        assert!(!report(0, false).cannot_tell());
+        let report = |hidden, undecided| Report { hidden, undecided, ..Report::default() };
+        assert!(report(1, None).cannot_tell());
+        assert!(report(0, Some(Gap::Processes)).cannot_tell());
+        assert!(report(0, Some(Gap::Sockets)).cannot_tell());
+        assert!(!report(0, None).cannot_tell());
     }
 }

@@ -2,37 +2,66 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use crate::reach::{self, Target};
 use crate::snapshot::{Entry, Namespace, Snapshot};
-use crate::{Owner, Query, Report, Scope, Selector, Socket, container, explain, os, supervisor};
+use crate::{
+    Gap, Owner, Protocol, Query, Report, Scope, Selector, Socket, State, container, explain, os,
+    supervisor,
+};
 
 /// What a query chooses of a snapshot.
 pub(crate) fn report(query: &Query, snapshot: Snapshot) -> Report {
-    let unread = snapshot.unread.len();
-    let all_read = snapshot.complete && unread == 0;
+    let unread = snapshot.unread.clone();
+    let listed = snapshot.complete;
     let mut report = join(snapshot);
-    report.sockets.retain(|socket| {
-        let chosen = choose(query, socket);
-        report.hidden += usize::from(chosen != Choice::No && lacks_owner(socket));
-        chosen == Choice::Yes
-    });
-    report.complete &= report.hidden == 0 && unread == 0;
-    let by_name = query.selectors.iter().any(|one| matches!(one, Selector::Process(_)));
-    if unread > 0 && report.sockets.is_empty() && (by_name || query.user.is_some()) {
+    let selection = Selection::new(query, &report.sockets);
+    let mut others = Vec::new();
+    for (index, socket) in std::mem::take(&mut report.sockets).into_iter().enumerate() {
+        let choice = selection.choose(index, &socket);
+        report.hidden += usize::from(choice != Choice::No && lacks_owner(&socket));
+        if choice == Choice::Yes {
+            report.sockets.push(socket);
+        } else {
+            others.push(socket);
+        }
+    }
+    report.complete &= report.hidden == 0 && unread.is_empty();
+    report.undecided = gap(query, listed, &unread).filter(|_| report.sockets.is_empty());
+    if report.undecided == Some(Gap::Processes) {
         // An owner that was not seen, beside one that was, could have matched.
-        report.undecided = true;
-        report.notes.push(format!("processes that could not be read: {unread}"));
+        report.notes.push(format!("processes that could not be read: {}", unread.len()));
     }
     report.sockets.sort_by_cached_key(Socket::rank);
+    others.sort_by_cached_key(Socket::rank);
     if query.containers {
         container::find(&mut report);
     }
-    explain::found(query, &mut report, all_read);
+    explain::found(query, &mut report, listed && unread.is_empty());
+    explain::left_out(query, &others, &mut report.notes);
+    report.others = others.iter().map(|socket| socket.key).collect();
+    report.others.sort_unstable();
+    report.unread = unread;
     report
 }
 
-#[derive(PartialEq)]
+/// What was not seen and could have been chosen.
+fn gap(query: &Query, listed: bool, unread: &[u32]) -> Option<Gap> {
+    let by_owner = |selector: &Selector| match selector {
+        Selector::Port { .. } => query.user.is_some(),
+        Selector::Pid(pid) => unread.contains(pid),
+        Selector::Process(_) => true,
+    };
+    let any = query.selectors.is_empty() && query.user.is_some();
+    if !unread.is_empty() && (any || query.selectors.iter().any(by_owner)) {
+        return Some(Gap::Processes);
+    }
+    (!listed).then_some(Gap::Sockets)
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum Choice {
     Yes,
     No,
@@ -40,29 +69,60 @@ enum Choice {
     Unknown,
 }
 
-fn choose(query: &Query, socket: &Socket) -> Choice {
-    // Who only may hold it decides nothing.
-    let owners = || socket.owners.iter().filter(|owner| owner.certain);
-    let of_user = |uid| socket.uid == Some(uid) || owners().any(|owner| owner.uid == uid);
-    let yes = match query.user.map(of_user) {
-        // One user's socket may have been handed to a process of another.
-        Some(false) if lacks_owner(socket) => Choice::Unknown,
-        Some(false) => return Choice::No,
-        _ => Choice::Yes,
-    };
-    if query.selectors.is_empty() {
-        return yes;
-    }
-    let mut choice = Choice::No;
-    for selector in &query.selectors {
-        match selector.matches_socket(socket) {
-            Some(true) => return yes,
-            None if owners().any(|owner| selector.matches_owner(owner)) => return yes,
-            None if lacks_owner(socket) => choice = Choice::Unknown,
-            Some(false) | None => {}
+/// What a query chooses of some sockets, told by their index.
+struct Selection<'a> {
+    query: &'a Query,
+    /// For each selector of ports, whether it chooses each socket.
+    by_port: Vec<(&'a Selector, Vec<bool>)>,
+    by_owner: Vec<&'a Selector>,
+    /// The ports of clients, where these are to be left out.
+    clients: Option<RangeInclusive<u16>>,
+}
+
+impl<'a> Selection<'a> {
+    fn new(query: &'a Query, sockets: &[Socket]) -> Self {
+        let (mut by_port, mut by_owner) = (Vec::new(), Vec::new());
+        for selector in &query.selectors {
+            match Target::new(selector) {
+                Some(target) => by_port.push((selector, target.chosen(sockets))),
+                None => by_owner.push(selector),
+            }
         }
+        let clients = query.spare_clients.then(os::ephemeral_ports).flatten();
+        Self { query, by_port, by_owner, clients }
     }
-    choice
+
+    fn choose(&self, index: usize, socket: &Socket) -> Choice {
+        // Candidates do not count as owners here.
+        let owners = || socket.owners.iter().filter(|owner| owner.certain);
+        let of_user = |uid| socket.uid == Some(uid) || owners().any(|owner| owner.uid == uid);
+        let yes = match self.query.user.map(of_user) {
+            // One user's socket may have been handed to a process of another.
+            Some(false) if lacks_owner(socket) => Choice::Unknown,
+            Some(false) => return Choice::No,
+            _ => Choice::Yes,
+        };
+        let mut by_port = self.by_port.iter().filter(|(_, chosen)| chosen[index]);
+        let asks_for_udp = self.query.protocol == Some(Protocol::Udp)
+            || by_port.any(|(selector, _)| selector.protocol() == Some(Protocol::Udp));
+        if !asks_for_udp && may_be_client(socket, self.clients.as_ref()) {
+            return Choice::No;
+        }
+        if self.query.selectors.is_empty()
+            || self.by_port.iter().any(|(_, chosen)| chosen[index])
+            || owners().any(|owner| self.by_owner.iter().any(|one| one.matches_owner(owner)))
+        {
+            return yes;
+        }
+        let depends = !self.by_owner.is_empty() && lacks_owner(socket);
+        if depends { Choice::Unknown } else { Choice::No }
+    }
+}
+
+/// Whether a socket is of UDP, without a peer, at a port that the kernel gives to clients.
+pub(crate) fn may_be_client(socket: &Socket, clients: Option<&RangeInclusive<u16>>) -> bool {
+    (socket.protocol, socket.state) == (Protocol::Udp, State::Bound)
+        && clients.is_some_and(|clients| clients.contains(&socket.port))
 }
 
 /// Whether some process must hold `socket`, but none was seen to.
@@ -98,13 +158,7 @@ pub(crate) fn join(mut snapshot: Snapshot) -> Report {
             Socket { user: entry.uid.and_then(&mut user), ..socket(&entry, namespace, owners) }
         })
         .collect();
-    Report {
-        complete: snapshot.complete,
-        hidden: 0,
-        notes: snapshot.notes,
-        sockets,
-        undecided: false,
-    }
+    Report { complete: snapshot.complete, notes: snapshot.notes, sockets, ..Report::default() }
 }
 
 /// A socket as its entry tells of it.
@@ -123,13 +177,16 @@ pub(crate) fn socket(
             names.find(|(index, _)| *index == entry.interface).map(|(_, name)| name.clone())
         }
     };
+    // An interface that is gone, or whose name cannot be asked for, still is one.
+    let interface =
+        interface.or_else(|| Some(entry.interface.to_string()).filter(|_| entry.interface != 0));
     Socket {
         protocol: entry.protocol,
         address,
         port: entry.local.port(),
         state: entry.state,
         scope: match &interface {
-            Some(name) if address.is_unspecified() && name.starts_with("lo") => Scope::Loopback,
+            Some(name) if address.is_unspecified() && reach::is_loopback(name) => Scope::Loopback,
             None if address.is_unspecified() => Scope::All,
             _ if address.is_loopback() => Scope::Loopback,
             _ => Scope::Lan,
@@ -143,5 +200,7 @@ pub(crate) fn socket(
         owners,
         container: None,
         key: entry.key,
+        device: entry.interface,
+        is_v6: entry.local.is_ipv6(),
     }
 }

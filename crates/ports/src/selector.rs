@@ -1,40 +1,53 @@
-//! What a user writes to choose sockets: a port, a range, an address, a URL, a process name.
-//!
-//! Nothing is resolved: no name service, no network. `localhost` and names
-//! below `.localhost` are loopback by definition (RFC 6761).
+//! What a user writes to choose sockets: a port, a range, an address, a URL, a
+//! process id or a process name. How it is written is in `parse`; which sockets
+//! a client of an address reaches, in `reach`.
+
+mod parse;
+mod services;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::{Owner, Socket};
+use crate::{Owner, Protocol};
 
 /// One way to choose sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// Sockets bound to one of these ports, at this host.
+    /// Sockets bound to one of these ports that a client of this host reaches.
     Port {
         /// The ports, 1 to 65535.
         ports: RangeInclusive<u16>,
-        /// The address a client would connect to.
+        /// Where a client would connect to.
         host: Host,
+        /// The only protocol; both if `None`.
+        protocol: Option<Protocol>,
     },
+    /// Sockets held by the process with this id.
+    Pid(u32),
     /// Sockets held by a process of this name, a glob that ignores case.
     Process(Pattern),
 }
 
 /// The address in a selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// No address was given.
+    /// No address was given: every socket that is bound to the port.
     Any,
-    /// `localhost`: the loopback address of either family.
+    /// Every socket that is bound to this interface, a name or an index.
+    Interface(String),
+    /// `localhost`: the loopback addresses 127.0.0.1 and ::1.
     Loopback,
     /// An IP address.
-    Address(IpAddr),
+    Address {
+        /// The address; never a v4-mapped one.
+        ip: IpAddr,
+        /// The interface that the client comes through, a name or an index.
+        /// Without one it is on this machine, and comes through loopback.
+        zone: Option<String>,
+    },
 }
 
 /// Why a text is not a selector.
@@ -43,26 +56,53 @@ pub enum SelectorError {
     /// The text is empty.
     #[error("it is empty")]
     Empty,
+    /// A control character, such as the carriage return of a Windows file.
+    #[error("it holds the control character {0}")]
+    Control(String),
+    /// Blanks at the beginning or the end.
+    #[error("there is a blank before or after it")]
+    Blank,
+    /// A number that is not written in plain decimal digits.
+    #[error("'{0}' is not a plain decimal number")]
+    Number(String),
     /// Not a number from 1 to 65535.
     #[error("'{0}' is not a port from 1 to 65535")]
     Port(String),
+    /// Neither a port nor a service of services(5).
+    #[error("'{0}' is neither a port from 1 to 65535 nor a service in /etc/services")]
+    Service(String),
+    /// Not a process id.
+    #[error("'{0}' is not a process id")]
+    Pid(String),
     /// The first port of a range is above the last.
     #[error("the range runs backwards")]
     Backwards,
     /// Neither `localhost` nor an IP address.
     #[error("'{0}' is not localhost or an IP address")]
     Host(String),
+    /// Not the name of an interface.
+    #[error("'{0}' is not the name of a network interface")]
+    Zone(String),
+    /// A link-local address without its interface.
+    #[error("a link-local address needs its interface, as in [fe80::1%eth0]:8080")]
+    NoZone,
     /// An address or a URL without a port.
     #[error("it names no port")]
     NoPort,
     /// An IPv6 address with a port, without brackets.
-    #[error("an IPv6 address stands in brackets, as in [::1]:8080")]
+    #[error("an IPv6 address needs brackets, as in [::1]:8080")]
     Brackets,
+    /// A protocol other than TCP and UDP, or two different ones.
+    #[error("'{0}' is not one of the protocols tcp and udp")]
+    Protocol(String),
+    /// Two protocols that contradict each other.
+    #[error("it names both TCP and UDP")]
+    Protocols,
     /// A slash outside a URL.
-    #[error("a '/' belongs to a URL, as in http://localhost:3000/x")]
+    #[error("a '/' belongs to a URL or a protocol, as in http://localhost:3000/x or 8080/tcp")]
     Slash,
     /// Ports with commas between them.
-    #[error("several ports are several words, as in 8080 8081")]
+    #[error("several ports are several arguments, as in 8080 8081")]
     List,
     /// A glob that does not parse.
     #[error("as a pattern for process names: {0}")]
@@ -71,8 +111,14 @@ pub enum SelectorError {
 
 impl Selector {
     /// The accepted forms, for an error message.
-    pub const FORMS: &str = "8080, :8080, 3000-3010, localhost:8080, 127.0.0.1:8080, [::1]:8080, \
-                             http://localhost:3000/x or a process name";
+    pub const FORMS: &str = "8080, :8080, :http, 8080/tcp, udp:53, 3000-3010, localhost:8080, \
+                             127.0.0.1:8080, [::1]:8080, http://localhost:3000/x, pid:123 or a \
+                             process name";
+
+    /// Every socket that is bound to this port, of one protocol or of both.
+    pub fn port(port: u16, protocol: Option<Protocol>) -> Self {
+        Self::Port { ports: port..=port, host: Host::Any, protocol }
+    }
 
     /// What a user writes to choose the processes of exactly this name; `None`
     /// if it would be taken for something else.
@@ -82,191 +128,70 @@ impl Selector {
         (chosen && !text.starts_with('-')).then_some(text)
     }
 
-    /// Whether the address and port of `socket` are chosen; `None` for a process name.
-    pub fn matches_socket(&self, socket: &Socket) -> Option<bool> {
-        match self {
-            Self::Port { ports, host } => {
-                Some(ports.contains(&socket.port) && host.reaches(socket))
-            }
-            Self::Process(_) => None,
-        }
-    }
-
-    /// Whether `owner` has the chosen name: its process name, or the file name
-    /// of its executable or of its first argument. False for a port.
+    /// Whether `owner` has the chosen id or name: its process name, or the file
+    /// name of its executable or of its first argument. False for a port.
     pub fn matches_owner(&self, owner: &Owner) -> bool {
         const IGNORE_CASE: MatchOptions = MatchOptions {
             case_sensitive: false,
             require_literal_separator: false,
             require_literal_leading_dot: false,
         };
-        let Self::Process(pattern) = self else { return false };
+        let pattern = match self {
+            Self::Port { .. } => return false,
+            Self::Pid(pid) => return owner.pid == *pid,
+            Self::Process(pattern) => pattern,
+        };
         let paths = [owner.exe.as_ref(), owner.command.first()];
         let names = paths.into_iter().flatten().map(|path| file_name(path));
         std::iter::once(owner.name.as_str())
             .chain(names)
             .any(|name| pattern.matches_with(name, IGNORE_CASE))
     }
+
+    /// The protocol that it names.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Port { protocol, .. } => *protocol,
+            Self::Pid(_) | Self::Process(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ports, host) = match self {
+        let (ports, host, protocol) = match self {
             Self::Process(pattern) => return f.write_str(pattern.as_str()),
-            Self::Port { ports, host } => (ports, host),
+            Self::Pid(pid) => return write!(f, "pid:{pid}"),
+            Self::Port { ports, host, protocol } => (ports, host, protocol),
         };
         match host {
             Host::Any => {}
-            Host::Loopback => f.write_str("localhost:")?,
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}:")?,
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:")?,
+            host => write!(f, "{host}:")?,
         }
         if ports.start() == ports.end() {
-            write!(f, "{}", ports.start())
+            write!(f, "{}", ports.start())?;
         } else {
-            write!(f, "{}-{}", ports.start(), ports.end())
+            write!(f, "{}-{}", ports.start(), ports.end())?;
         }
+        protocol.map_or(Ok(()), |protocol| write!(f, "/{}", protocol.name()))
     }
 }
 
-impl Host {
-    /// Whether a client that connects to this host can reach `socket`.
-    fn reaches(self, socket: &Socket) -> bool {
-        let bound = socket.address;
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => true,
-            Self::Loopback => {
-                let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-                own.contains(&bound) || bound.is_unspecified()
-            }
-            // To connect to 0.0.0.0 or [::] is to connect to this machine's loopback.
-            Self::Address(wanted) if wanted.is_unspecified() => {
-                let same_family = bound.is_ipv4() == wanted.is_ipv4();
-                let dual = wanted.is_ipv4() && socket.dual_stack == Some(true);
-                (same_family || dual) && Self::Loopback.reaches(socket)
-            }
-            Self::Address(wanted) => {
-                let same_family = bound.is_ipv4() == wanted.is_ipv4();
-                let dual = wanted.is_ipv4() && socket.dual_stack != Some(false);
-                bound == wanted || (bound.is_unspecified() && (same_family || dual))
+            Self::Any => f.write_str("*"),
+            Self::Interface(name) => write!(f, "*%{name}"),
+            Self::Loopback => f.write_str("localhost"),
+            Self::Address { ip, zone } => {
+                let zone = zone.as_ref().map(|zone| format!("%{zone}")).unwrap_or_default();
+                match ip {
+                    IpAddr::V4(ip) => write!(f, "{ip}{zone}"),
+                    IpAddr::V6(ip) => write!(f, "[{ip}{zone}]"),
+                }
             }
         }
     }
-}
-
-impl FromStr for Selector {
-    type Err = SelectorError;
-
-    fn from_str(text: &str) -> Result<Self, SelectorError> {
-        if text.is_empty() {
-            return Err(SelectorError::Empty);
-        }
-        if let Some((scheme, rest)) = text.split_once("://") {
-            return url(scheme, rest);
-        }
-        // The title of a process may hold any character beside it.
-        if text.contains(' ') {
-            return process(text);
-        }
-        if text.contains(':') {
-            let (host, ports) = authority(text)?;
-            return Ok(Self::Port { ports: range(ports.ok_or(SelectorError::NoPort)?)?, host });
-        }
-        if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-            return Ok(Self::Port { ports: range(text)?, host: Host::Any });
-        }
-        if text.bytes().all(|byte| byte.is_ascii_digit() || b"-,".contains(&byte)) {
-            return Err(SelectorError::List);
-        }
-        if text.eq_ignore_ascii_case("localhost") || text.parse::<IpAddr>().is_ok() {
-            return Err(SelectorError::NoPort);
-        }
-        if text.contains('/') {
-            return Err(SelectorError::Slash);
-        }
-        process(text)
-    }
-}
-
-fn process(text: &str) -> Result<Selector, SelectorError> {
-    let pattern = Pattern::new(text).map_err(|e| SelectorError::Pattern(e.msg.to_owned()))?;
-    Ok(Selector::Process(pattern))
-}
-
-/// `http://user@localhost:3000/x`, or without a port where the scheme has a default.
-fn url(scheme: &str, rest: &str) -> Result<Selector, SelectorError> {
-    let authority_text = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let without_user = authority_text.rsplit_once('@').map_or(authority_text, |(_, host)| host);
-    let (host, port) = authority(without_user)?;
-    let port = match port.filter(|port| !port.is_empty()) {
-        Some(port) => port_number(port)?,
-        None => default_port(scheme).ok_or(SelectorError::NoPort)?,
-    };
-    Ok(Selector::Port { ports: port..=port, host })
-}
-
-/// The default port of the schemes that a browser opens (WHATWG URL, "special schemes").
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        "ftp" => Some(21),
-        _ => None,
-    }
-}
-
-/// Splits `host:port`, `[v6]:port` and `host`.
-fn authority(text: &str) -> Result<(Host, Option<&str>), SelectorError> {
-    if let Some(bracketed) = text.strip_prefix('[') {
-        let unclosed = || SelectorError::Host(text.to_owned());
-        let (inside, rest) = bracketed.split_once(']').ok_or_else(unclosed)?;
-        // An address with its interface, as the list shows it: the port is what tells sockets apart.
-        let (address, _) = inside.split_once('%').unwrap_or((inside, ""));
-        let address = address.parse::<Ipv6Addr>().map_err(|_| unclosed())?;
-        let port = match rest.strip_prefix(':') {
-            None if rest.is_empty() => None,
-            None => return Err(unclosed()),
-            port => port,
-        };
-        return Ok((Host::Address(address.to_canonical()), port));
-    }
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (text, None),
-    };
-    if text.parse::<Ipv6Addr>().is_ok() || name.parse::<Ipv6Addr>().is_ok() {
-        return Err(SelectorError::Brackets);
-    }
-    Ok((host(name)?, port))
-}
-
-fn host(name: &str) -> Result<Host, SelectorError> {
-    let lower = name.to_ascii_lowercase();
-    if name.is_empty() || name == "*" {
-        Ok(Host::Any)
-    } else if lower == "localhost" || lower.ends_with(".localhost") {
-        Ok(Host::Loopback)
-    } else {
-        name.parse().map(Host::Address).map_err(|_| SelectorError::Host(name.to_owned()))
-    }
-}
-
-fn range(text: &str) -> Result<RangeInclusive<u16>, SelectorError> {
-    let (first, last) = match text.split_once('-') {
-        Some((first, last)) => (port_number(first)?, port_number(last)?),
-        None => (port_number(text)?, port_number(text)?),
-    };
-    if first > last {
-        return Err(SelectorError::Backwards);
-    }
-    Ok(first..=last)
-}
-
-fn port_number(text: &str) -> Result<u16, SelectorError> {
-    // `u16::from_str` also takes a sign.
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|&port| digits && port > 0);
-    number.ok_or_else(|| SelectorError::Port(text.to_owned()))
 }
 
 /// The last part of a path. `/proc/PID/exe` marks a replaced file as ` (deleted)`.
@@ -278,123 +203,6 @@ fn file_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Protocol, Scope, State};
-
-    fn port(text: &str) -> (RangeInclusive<u16>, Host) {
-        match text.parse() {
-            Ok(Selector::Port { ports, host }) => (ports, host),
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
-    fn socket(address: &str, dual_stack: bool) -> Socket {
-        Socket {
-            protocol: Protocol::Tcp,
-            address: address.parse().expect("a test address"),
-            interface: None,
-            port: 8080,
-            state: State::Listen,
-            scope: Scope::All,
-            dual_stack: Some(dual_stack),
-            peer: None,
-            uid: None,
-            user: None,
-            namespace: None,
-            owners: Vec::new(),
-            container: None,
-            key: 0,
-        }
-    }
-
-    #[test]
-    fn every_form_of_a_port() {
-        let v4 = Host::Address("127.0.0.1".parse().expect("an address"));
-        let v6 = Host::Address("::1".parse().expect("an address"));
-        for (text, ports, host) in [
-            ("8080", 8080..=8080, Host::Any),
-            (":8080", 8080..=8080, Host::Any),
-            ("*:8080", 8080..=8080, Host::Any),
-            ("3000-3010", 3000..=3010, Host::Any),
-            (":3000-3010", 3000..=3010, Host::Any),
-            ("1-65535", 1..=65535, Host::Any),
-            ("localhost:8080", 8080..=8080, Host::Loopback),
-            ("LOCALHOST:8080", 8080..=8080, Host::Loopback),
-            ("app.localhost:80", 80..=80, Host::Loopback),
-            ("127.0.0.1:8080", 8080..=8080, v4),
-            ("[::1]:8080", 8080..=8080, v6),
-            ("[::ffff:127.0.0.1]:8080", 8080..=8080, v4),
-            ("http://localhost:3000/x", 3000..=3000, Host::Loopback),
-            ("http://localhost", 80..=80, Host::Loopback),
-            ("HTTPS://127.0.0.1/", 443..=443, v4),
-            ("postgres://me:secret@localhost:5432/db?x=1:2", 5432..=5432, Host::Loopback),
-            ("http://[::1]:3000", 3000..=3000, v6),
-            ("http://localhost:/", 80..=80, Host::Loopback),
-            ("[::1%lo]:8080", 8080..=8080, v6),
-        ] {
-            assert_eq!(port(text), (ports.clone(), host), "{text}");
-            let shown = Selector::Port { ports, host }.to_string();
-            assert_eq!(port(&shown), port(text), "{text} is shown as {shown}");
-        }
-    }
-
-    #[test]
-    fn every_bad_form_has_its_own_reason() {
-        use SelectorError as E;
-        for (text, reason) in [
-            ("", E::Empty),
-            ("0", E::Port("0".into())),
-            ("65536", E::Port("65536".into())),
-            ("99999999999999999999", E::Port("99999999999999999999".into())),
-            ("80-20", E::Backwards),
-            ("80-", E::Port(String::new())),
-            ("-", E::Port(String::new())),
-            ("1-2-3", E::Port("2-3".into())),
-            (":", E::Port(String::new())),
-            (":+80", E::Port("+80".into())),
-            ("foo:bar:1", E::Host("foo:bar".into())),
-            ("example.com:80", E::Host("example.com".into())),
-            ("http://example.com:80/", E::Host("example.com".into())),
-            ("postgres://localhost/db", E::NoPort),
-            ("localhost", E::NoPort),
-            ("127.0.0.1", E::NoPort),
-            ("[::1]", E::NoPort),
-            ("::1", E::Brackets),
-            ("fe80::1:8080", E::Brackets),
-            ("[::1", E::Host("[::1".into())),
-            ("[::1]8080", E::Host("[::1]8080".into())),
-            ("usr/bin", E::Slash),
-            ("8080,8081", E::List),
-        ] {
-            assert_eq!(text.parse::<Selector>(), Err(reason), "{text}");
-        }
-        assert!(matches!("[a".parse::<Selector>(), Err(E::Pattern(_))));
-    }
-
-    #[test]
-    fn an_address_selects_what_a_client_would_reach() {
-        for (selector, address, dual, reached) in [
-            ("127.0.0.1:8080", "127.0.0.1", false, true),
-            ("127.0.0.1:8080", "0.0.0.0", false, true),
-            ("127.0.0.1:8080", "::", true, true),
-            ("127.0.0.1:8080", "::", false, false),
-            ("127.0.0.1:8080", "127.0.0.2", false, false),
-            ("[::1]:8080", "::", false, true),
-            ("[::1]:8080", "0.0.0.0", false, false),
-            ("localhost:8080", "127.0.0.53", false, false),
-            ("localhost:8080", "127.0.0.1", false, true),
-            ("0.0.0.0:8080", "127.0.0.1", false, true),
-            ("0.0.0.0:8080", "::", true, true),
-            ("0.0.0.0:8080", "192.0.2.1", false, false),
-            ("[::]:8080", "::1", false, true),
-            ("localhost:8080", "::1", false, true),
-            ("localhost:8080", "192.0.2.1", false, false),
-            (":8081", "::1", false, false),
-        ] {
-            let selector: Selector = selector.parse().expect("a selector");
-            let matched = selector.matches_socket(&socket(address, dual));
-            assert_eq!(matched, Some(reached), "{selector:?} {address} {dual}");
-        }
-    }
 
     #[test]
     fn a_name_is_a_glob_over_comm_executable_and_first_argument() {
@@ -427,16 +235,11 @@ mod tests {
             ("-bash", None),
             ("kworker/0:1", None),
             ("localhost", None),
+            ("pid:7", None),
+            ("a\tb", None),
             ("", None),
         ] {
             assert_eq!(Selector::for_process(name).as_deref(), words, "{name}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_panics(text in "\\PC*") {
-            let _ = text.parse::<Selector>();
         }
     }
 }

@@ -99,13 +99,13 @@ pub(crate) fn want<'a>(query: &Query, ports: Option<&'a [RangeInclusive<u16>]>) 
     }
 }
 
-/// The ports to ask the kernel for: `None` if a process name is among the selectors.
+/// The ports to ask the kernel for: `None` if a process is among the selectors.
 pub(crate) fn port_ranges(selectors: &[Selector]) -> Option<Vec<RangeInclusive<u16>>> {
     let ranges: Option<Vec<_>> = selectors
         .iter()
         .map(|selector| match selector {
             Selector::Port { ports, .. } => Some(ports.clone()),
-            Selector::Process(_) => None,
+            Selector::Pid(_) | Selector::Process(_) => None,
         })
         .collect();
     ranges.filter(|ranges| !ranges.is_empty())

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use sys::{Error, Result};
 
+use crate::reach::{Target, is_loopback};
 use crate::snapshot::Entry;
 use crate::{Protocol, Query, Selector, Socket, State, report, snapshot};
 
@@ -44,12 +45,10 @@ pub fn missing(
                 sockets
             }
         }
-        Selector::Process(name) => {
+        Selector::Pid(_) | Selector::Process(_) => {
             let report = crate::look(&query)?;
             if goal == Goal::Free && report.cannot_tell() {
-                return Err(Error::Denied {
-                    doing: format!("see all sockets of processes named {name}"),
-                });
+                return Err(Error::Denied { doing: format!("see all sockets of {selector}") });
             }
             report.sockets
         }
@@ -64,8 +63,10 @@ pub fn missing(
 
 /// The sockets at the address of a selector.
 fn serving(selector: &Selector, entries: &[Entry]) -> Vec<Socket> {
-    let sockets = entries.iter().map(|entry| report::socket(entry, None, Vec::new()));
-    sockets.filter(|socket| selector.matches_socket(socket) == Some(true)).collect()
+    let sockets: Vec<Socket> =
+        entries.iter().map(|entry| report::socket(entry, None, Vec::new())).collect();
+    let chosen = Target::new(selector).map(|target| target.chosen(&sockets)).unwrap_or_default();
+    sockets.into_iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(one, _)| one).collect()
 }
 
 fn not_up(selector: &Selector, sockets: &[Socket], patience: Duration) -> Option<String> {
@@ -82,10 +83,10 @@ fn not_up(selector: &Selector, sockets: &[Socket], patience: Duration) -> Option
                 });
             }
         }
-        Selector::Process(_) if sockets.is_empty() => {
+        Selector::Pid(_) | Selector::Process(_) if sockets.is_empty() => {
             return Some("no such process serves a port".to_owned());
         }
-        Selector::Process(_) => {}
+        Selector::Pid(_) | Selector::Process(_) => {}
     }
     let listening = sockets.iter().filter(|socket| socket.state == State::Listen);
     listening.flat_map(addresses).find_map(|address| refuses(address, patience))
@@ -95,7 +96,7 @@ fn not_up(selector: &Selector, sockets: &[Socket], patience: Duration) -> Option
 fn addresses(socket: &Socket) -> Vec<SocketAddr> {
     let at = |ip: IpAddr| SocketAddr::new(ip, socket.port);
     // Of another interface than loopback, this machine is not sure to reach it.
-    if socket.interface.as_ref().is_some_and(|name| !name.starts_with("lo")) {
+    if socket.interface.as_ref().is_some_and(|name| !is_loopback(name)) {
         return Vec::new();
     }
     match socket.address {

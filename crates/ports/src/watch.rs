@@ -76,14 +76,7 @@ pub struct Watcher {
 impl Watcher {
     /// A watcher that has not looked yet.
     pub fn new(query: Query) -> Self {
-        let report = Report {
-            complete: false,
-            hidden: 0,
-            notes: Vec::new(),
-            sockets: Vec::new(),
-            undecided: false,
-        };
-        Self { query, seen: Vec::new(), report, due: None }
+        Self { query, seen: Vec::new(), report: Report::default(), due: None }
     }
 
     /// What has changed since the last look; the first time, everything that is there.

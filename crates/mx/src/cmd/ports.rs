@@ -8,7 +8,7 @@ mod wait;
 mod watch;
 
 use clap::Subcommand;
-use ports::{Protocol, Query, Report, Selector};
+use ports::{Gap, Missing, Protocol, Query, Report, Selector};
 
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
@@ -20,13 +20,19 @@ use crate::out::Out;
 /// them. A client that only uses a port as its source port is never an owner
 /// of it.
 ///
-/// SELECTOR is a port (8080, :8080), a range (3000-3010), an address and port
-/// (localhost:8080, 127.0.0.1:8080, [::1]:8080), a URL
-/// (http://localhost:3000/x), or a process name, which may hold * and ?.
+/// SELECTOR is a port (8080, :8080, or a service of /etc/services: :http), a
+/// range (3000-3010), an address and port (localhost:8080, 127.0.0.1:8080,
+/// [::1]:8080, [fe80::1%eth0]:8080), a URL (http://localhost:3000/x), a process
+/// (pid:123), or a process name, which may hold * and ?. A protocol chooses its
+/// own sockets only: 8080/tcp, udp:53, or the scheme of a URL.
+///
+/// An address selects the socket that a client of it reaches: on 127.0.0.1:8080
+/// beside 0.0.0.0:8080, a client of 127.0.0.1 reaches the first. What else is
+/// bound to the port is named in a note.
 ///
 /// In ADDRESS, * is every address of IPv4 and IPv6, 0.0.0.0 every one of IPv4,
 /// [::] every one of IPv6. FROM is the service that runs the process, or else
-/// its working directory. A ? behind a PID marks a process that may hold the
+/// its working directory. A ? after a PID marks a process that may hold the
 /// socket but cannot be looked into.
 ///
 /// Where an owner serves a container or cannot be seen, Docker and Podman are
@@ -43,6 +49,7 @@ Examples:
   mx ports 8080               who holds port 8080
   mx ports 3000-3010 nginx    a range, and a process by its name
   mx ports http://localhost:3000/x
+  mx ports 53/udp pid:1234    a protocol, and a process by its id
   mx ports --udp --json | jq '.sockets[].port'")]
 pub(crate) struct PortsArgs {
     #[command(subcommand)]
@@ -71,15 +78,17 @@ struct QueryArgs {
 }
 
 impl QueryArgs {
-    fn query(self) -> Query {
-        Query {
+    fn query(self) -> Result<Query, Failure> {
+        let query = Query {
             selectors: self.selectors,
             protocol: self.protocol.only(),
             all: self.all,
             user: self.user,
             all_namespaces: self.all_namespaces,
             ..Query::default()
-        }
+        };
+        check_protocols(&query)?;
+        Ok(query)
     }
 }
 
@@ -123,7 +132,7 @@ pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
 }
 
 fn list(args: QueryArgs, out: &Out) -> Outcome {
-    let query = Query { containers: true, ..args.query() };
+    let query = Query { containers: true, ..args.query()? };
     let report = ports::list(&query)?;
     out.document("mx.ports/1", &report, || listing::table(&report.sockets, &query))?;
     for note in &report.notes {
@@ -141,7 +150,10 @@ fn list(args: QueryArgs, out: &Out) -> Outcome {
 /// Nothing was found, but not everything could be seen.
 fn untold(report: &Report) -> Failure {
     if report.hidden == 0 {
-        return Failure::unable("cannot tell who is bound: some processes could not be read");
+        return Failure::unable(match report.undecided {
+            Some(Gap::Sockets) => "cannot tell what is bound: not every socket could be listed",
+            _ => "cannot tell who is bound: some processes could not be read",
+        });
     }
     let hidden = count(report.hidden, "socket");
     Failure::unable(format!(
@@ -166,6 +178,18 @@ fn without_user(text: &str) -> String {
     parts.map_or_else(|| text.to_owned(), |(scheme, (_, rest))| format!("{scheme}://…@{rest}"))
 }
 
+/// Refuses a selector of one protocol where only the other is asked for.
+fn check_protocols(query: &Query) -> Result<(), Failure> {
+    let Some(only) = query.protocol else { return Ok(()) };
+    let other = |selector: &&Selector| selector.protocol().is_some_and(|own| own != only);
+    query.selectors.iter().find(other).map_or(Ok(()), |selector| {
+        Err(Failure::usage(
+            format!("cannot use '{selector}' with --{}: it names the other protocol", only.name()),
+            "leave out one of them",
+        ))
+    })
+}
+
 fn user(text: &str) -> Result<u32, Failure> {
     sys::user::id(text)?.ok_or_else(|| {
         Failure::usage(
@@ -177,10 +201,10 @@ fn user(text: &str) -> Result<u32, Failure> {
 
 fn why_hidden(hidden: usize) -> String {
     let sockets = count(hidden, "socket");
-    let why = if sys::user::is_root() {
-        "the kernel, a container, a protected process, or none while it passes from one to another"
-    } else {
-        "sudo may show it"
+    let why = match ports::missing_right() {
+        Some(Missing::Root) => "sudo may show it".to_owned(),
+        Some(Missing::Capability(name)) => format!("root needs the capability {name} for it"),
+        None => "the kernel, a container, a protected process, or none while it passes from one to another".to_owned(),
     };
     format!("the owner of {sockets} cannot be seen: {why}")
 }

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::take;
-use crate::{Host, Owner, Selector};
+use crate::{Host, Owner, Protocol, Selector};
 
 /// Pieces of selectors, so that few bytes make a meaningful text.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 28] = [
     "localhost",
     ".localhost",
     "http",
@@ -31,6 +31,10 @@ const PIECES: [&str; 24] = [
     "!",
     " ",
     ",",
+    "tcp",
+    "udp",
+    "pid:",
+    "0x",
 ];
 
 /// Any text, any sequence of such pieces, and any ports at any host.
@@ -49,11 +53,18 @@ fn ports(mut bytes: &[u8]) {
     let host = match kind % 4 {
         0 => Host::Any,
         1 => Host::Loopback,
-        2 => Host::Address(Ipv4Addr::from(take::<4>(&mut bytes)).into()),
-        _ => Host::Address(IpAddr::from(Ipv6Addr::from(take::<16>(&mut bytes))).to_canonical()),
+        2 => address(Ipv4Addr::from(take::<4>(&mut bytes)).into()),
+        _ => address(IpAddr::from(Ipv6Addr::from(take::<16>(&mut bytes))).to_canonical()),
     };
-    let selector = Selector::Port { ports: one.min(other)..=one.max(other), host };
+    let protocol = [None, Some(Protocol::Tcp), Some(Protocol::Udp)][usize::from(kind) % 3];
+    let selector = Selector::Port { ports: one.min(other)..=one.max(other), host, protocol };
     assert_eq!(selector.to_string().parse(), Ok(selector));
+}
+
+/// An address as a selector may hold it: one that is link-local has its interface.
+fn address(ip: IpAddr) -> Host {
+    let needs_zone = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    Host::Address { ip, zone: needs_zone.then(|| "lo".to_owned()) }
 }
 
 fn text(text: &str) {
@@ -71,6 +82,7 @@ fn text(text: &str) {
                 Selector::Process(_) if !written.contains(['*', '?', '[', ']']) => {
                     assert_eq!(matched, written.eq_ignore_ascii_case(name), "{written:?} {name:?}");
                 }
+                Selector::Pid(_) => assert!(!matched, "{written:?}"),
                 Selector::Process(_) => {}
             }
         }

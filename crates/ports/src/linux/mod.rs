@@ -6,6 +6,7 @@
 mod cgroups;
 mod namespaces;
 mod process;
+mod route;
 pub(crate) mod signal;
 mod tables;
 mod walk;
@@ -16,13 +17,15 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::thread::CapabilitySet;
 use sys::{Error, Result};
 
+pub(crate) use self::route::has_address;
 use self::walk::{Tables, numbers, walk};
 use crate::diag::Family;
-use crate::procfs;
 use crate::snapshot::{Entry, Namespaces, Snapshot, Want};
 use crate::supervisor::Ancestor;
+use crate::{Missing, procfs};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// Where the tables of this process's network namespace are.
@@ -104,6 +107,21 @@ pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
 pub(crate) fn unprivileged_ports() -> u16 {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
+/// The right that this process lacks to read the descriptors of every other (ptrace(2), access mode checking).
+pub fn missing_right() -> Option<Missing> {
+    let sets = rustix::thread::capabilities(None);
+    if sets.is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_PTRACE)) {
+        return None;
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    Some(if is_root { Missing::Capability("CAP_SYS_PTRACE") } else { Missing::Root })
+}
+
+/// The user that a process belongs to; `None` if it has ended.
+pub(crate) fn user(pid: u32) -> Option<u32> {
+    rustix::fs::stat(format!("/proc/{pid}")).ok().map(|process| process.st_uid)
 }
 
 /// The name and parent of a process.

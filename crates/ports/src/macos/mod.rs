@@ -11,6 +11,7 @@ pub(crate) mod signal;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::ptr;
 use std::time::Instant;
@@ -20,7 +21,7 @@ use sys::{Error, Result};
 
 use crate::snapshot::{Entry, Namespaces, Snapshot, Want};
 use crate::supervisor::Ancestor;
-use crate::{Owner, Protocol, darwin};
+use crate::{Missing, Owner, Protocol, darwin, free};
 
 // `sys/proc_info.h`; the crate libc has only some of them.
 const PROC_ALL_PIDS: u32 = 1;
@@ -109,6 +110,21 @@ fn number(name: &CStr) -> Option<c_int> {
 /// The first port that needs no privilege to bind (ip(4)).
 pub(crate) fn unprivileged_ports() -> u16 {
     1024
+}
+
+/// The right that this process lacks to read the descriptors of every other.
+pub fn missing_right() -> Option<Missing> {
+    (!sys::user::is_root()).then_some(Missing::Root)
+}
+
+/// Whether packets to `ip` are delivered here.
+pub(crate) fn has_address(ip: IpAddr, _zone: Option<&str>) -> bool {
+    free::can_bind_address(ip)
+}
+
+/// The user that a process belongs to; `None` if it has ended.
+pub(crate) fn user(pid: u32) -> Option<u32> {
+    basics(c_int::try_from(pid).ok()?).map(|process| process.uid)
 }
 
 /// The name and parent of a process.

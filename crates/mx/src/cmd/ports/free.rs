@@ -71,7 +71,7 @@ fn port(text: &str) -> Result<u16, Failure> {
 /// Ports as in a selector, without an address.
 fn range(text: &str) -> Result<RangeInclusive<u16>, Failure> {
     match super::selector(text)? {
-        Selector::Port { ports, host: Host::Any } => Ok(ports),
+        Selector::Port { ports, host: Host::Any, protocol: None } => Ok(ports),
         _ => Err(Failure::usage(
             format!("cannot use '{text}' as a port: it is not a number"),
             "accepted: a port as 3000, or a range as 3000-3010",

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ports::kill::{self, Ending, Fate, Refusal, Target};
-use ports::{Container, Owner, Query, Report, Selector, Socket};
+use ports::{Container, Missing, Owner, Query, Report, Selector, Socket};
 use serde::Serialize;
 use sys::signal::{self, Signal};
 
@@ -63,8 +63,10 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
         protocol: args.protocol.only(),
         serving: true,
         containers: true,
+        spare_clients: true,
         ..Query::default()
     };
+    super::check_protocols(&query)?;
     let report = ports::list(&query)?;
     if report.cannot_tell() {
         return Err(super::untold(&report));
@@ -91,7 +93,7 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
     if !args.yes {
         ask(&report, args.signal)?;
     }
-    let mut ending = kill::end(&query, &report.sockets, args.signal, args.grace)?;
+    let mut ending = kill::end(&query, &report, args.signal, args.grace)?;
     let is_stuck = !ending.bound.is_empty() && ending.again.is_none();
     if is_stuck && (args.force || (!args.yes && ask_to_force(&ending))) {
         ending = kill::force(&query, ending, args.grace)?;
@@ -158,7 +160,17 @@ fn refused(refusal: &Refusal) -> Failure {
             "cannot free the port: the owner of {} cannot be seen",
             super::count(*hidden, "socket")
         ))
-        .hint("nothing was signalled; sudo may see the owner"),
+        .hint(match ports::missing_right() {
+            Some(right) => format!("nothing was signalled; {} may show the owner", remedy(right)),
+            None => "nothing was signalled".to_owned(),
+        }),
+        Refusal::Unread { pid, name, owner } => Failure::unable(format!(
+            "cannot free the port: {name} (PID {pid}), started by {owner}, may hold it too and cannot be read"
+        ))
+        .hint(match ports::missing_right() {
+            Some(right) => format!("nothing was signalled; {} may read it", remedy(right)),
+            None => "nothing was signalled".to_owned(),
+        }),
         Refusal::Protected(owner, what) => {
             Failure::unable(format!("cannot free the port: {owner} holds it, {what}"))
                 .hint("nothing was signalled")
@@ -166,7 +178,19 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::Denied(owner) => Failure::unable(format!(
             "cannot free the port: {owner} holds it, and this user may not signal it"
         ))
-        .hint("nothing was signalled; sudo may"),
+        .hint(if sys::user::is_root() {
+            "nothing was signalled; root needs the capability CAP_KILL for it"
+        } else {
+            "nothing was signalled; sudo may"
+        }),
+    }
+}
+
+/// What gives this process the right that it lacks.
+fn remedy(right: Missing) -> String {
+    match right {
+        Missing::Root => "sudo".to_owned(),
+        Missing::Capability(name) => format!("the capability {name}"),
     }
 }
 
@@ -255,7 +279,13 @@ fn finish(ending: &Ending, out: &Out) -> Outcome {
             .hint("stop what starts it, then try again")
     } else {
         let hint = if kill::owners(std::slice::from_ref(socket)).is_empty() {
-            "sudo may see the owner"
+            match ports::missing_right() {
+                Some(Missing::Root) => "sudo may show the owner",
+                Some(Missing::Capability(_)) => {
+                    "root needs the capability CAP_SYS_PTRACE to see the owner"
+                }
+                None => "the kernel, a container or a protected process holds it",
+            }
         } else {
             "--force sends KILL after the grace time, --grace waits longer"
         };

@@ -45,7 +45,7 @@ pub(crate) struct WatchArgs {
 }
 
 pub(crate) fn watch(args: WatchArgs, out: &Out) -> Outcome {
-    let query = args.query.query();
+    let query = args.query.query()?;
     let live = out.is_live()?;
     let watcher = Watcher::new(query.clone());
     if live {

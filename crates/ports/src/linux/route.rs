@@ -1,0 +1,50 @@
+//! Linux: whether this machine has an address, asked of the kernel's routing tables.
+
+use std::io;
+use std::net::IpAddr;
+
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, sendto,
+    socket_with,
+};
+
+use crate::{free, route};
+
+/// Whether packets to `ip` are delivered here; `zone` is the interface of a
+/// link-local address, by name or index.
+///
+/// A routing table may deliver addresses that no interface has, so it is asked,
+/// and only where it cannot be, whether the address can be bound.
+pub(crate) fn has_address(ip: IpAddr, zone: Option<&str>) -> bool {
+    let needs_zone = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let interface = match zone.filter(|_| needs_zone).map(index) {
+        // An interface that is not there has no address.
+        Some(None) => return false,
+        Some(index) => index,
+        None => None,
+    };
+    ask(ip, interface).unwrap_or_else(|_| free::can_bind_address(ip))
+}
+
+/// The index of an interface, given by name or by itself.
+fn index(zone: &str) -> Option<u32> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+    let by_name = socket.and_then(|socket| name_to_index(&socket, zone));
+    by_name.ok().or_else(|| zone.parse().ok())
+}
+
+fn ask(ip: IpAddr, interface: Option<u32>) -> io::Result<bool> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        // NETLINK_ROUTE is 0.
+        None,
+    )?;
+    let kernel = netlink::SocketAddrNetlink::new(0, 0);
+    sendto(&socket, &route::request(ip, interface), SendFlags::empty(), &kernel)?;
+    let mut buffer = [0; 4096];
+    let (bytes, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+    route::is_local(&buffer[..bytes]).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
