@@ -23,8 +23,13 @@ const PROC_PIDLISTFDS: c_int = 1;
 /// The size of `struct proc_fdinfo`.
 const DESCRIPTOR: usize = 8;
 
+/// The name of the memory of the machine, which Linux calls `MemTotal`.
+const MEMORY: &str = crate::resource::MEMORY_OF_MACOS;
+
 /// Whether the limits of another process can be changed.
 pub(crate) const CHANGES_OTHERS: bool = false;
+/// What a process needs to lift a hard limit.
+pub const LIFTS_HARD: &str = "root";
 
 /// The number of a limit in setrlimit(2); `None` if this system lacks it. `rss`
 /// has the same number as `as`.
@@ -50,6 +55,25 @@ pub(crate) fn get(resource: &Resource) -> Option<Pair> {
 fn pair(limit: Rlimit) -> Pair {
     let value = |number: Option<u64>| number.map_or(Value::Unlimited, Value::Number);
     Pair { soft: value(limit.current), hard: value(limit.maximum) }
+}
+
+/// What the kernel makes of a pair that is as high as can be.
+///
+/// It lowers both numbers of nproc to `kern.maxprocperuid` without a word, and
+/// opens no more than `kern.maxfilesperproc` files, whatever nofile says; up to
+/// macOS 10.15 it refused a higher soft limit (`dosetrlimit` of xnu).
+pub(crate) fn attainable(resource: &Resource, pair: Pair, is_max: bool) -> Pair {
+    let most = |name| number(name).map_or(Value::Unlimited, Value::Number);
+    match resource.name {
+        "nofile" if is_max => Pair { soft: pair.soft.min(most(c"kern.maxfilesperproc")), ..pair },
+        "nproc" => {
+            let is_root = rustix::process::geteuid().is_root();
+            let most = most(if is_root { c"kern.maxproc" } else { c"kern.maxprocperuid" });
+            let soft = if is_max { pair.soft.min(most) } else { pair.soft };
+            Pair { soft, hard: pair.hard.min(most).max(soft) }
+        }
+        _ => pair,
+    }
 }
 
 /// The limits of another process: an error, unless it is this one.
@@ -108,7 +132,7 @@ impl System {
         match resource.name {
             "nofile" => sysctl(c"kern.maxfilesperproc", "kern.maxfilesperproc"),
             "nproc" => sysctl(c"kern.maxprocperuid", "kern.maxprocperuid"),
-            "as" | "data" | "memlock" => sysctl(c"hw.memsize", "MemTotal"),
+            "as" | "data" | "memlock" => sysctl(c"hw.memsize", MEMORY),
             _ => None,
         }
     }
@@ -126,16 +150,20 @@ impl System {
     /// A limit of the kernel.
     #[expect(clippy::unused_self, reason = "the same signature on every system")]
     pub(crate) fn parameter(&self, parameter: &'static Parameter) -> Vec<KernelLimit> {
-        let (value, used) = match parameter.name {
+        let mut name = parameter.name;
+        let (value, used) = match name {
             "kern.maxfiles" => (number(c"kern.maxfiles"), number(c"kern.num_files")),
             "kern.maxfilesperproc" => (number(c"kern.maxfilesperproc"), None),
             "kern.maxproc" => (number(c"kern.maxproc"), pids(PROC_ALL_PIDS, 0)),
             "kern.maxprocperuid" => (number(c"kern.maxprocperuid"), None),
-            "MemTotal" => (number(c"hw.memsize"), None),
+            "MemTotal" => {
+                name = MEMORY;
+                (number(c"hw.memsize"), None)
+            }
             _ => (None, None),
         };
         let limit = |value| KernelLimit {
-            name: parameter.name,
+            name,
             description: parameter.description,
             unit: parameter.unit,
             value,

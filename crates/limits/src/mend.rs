@@ -2,7 +2,7 @@
 
 use crate::change::wise;
 use crate::os;
-use crate::resource::{MEMORY, MEMORY_V1, PIDS};
+use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PIDS};
 use crate::value::Value;
 use crate::{KernelLimit, Limit};
 
@@ -34,7 +34,7 @@ pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<String> {
         PIDS => Some(lift_cgroup(limit, value, "TasksMax", "--pids-limit")),
         MEMORY | MEMORY_V1 => Some(lift_cgroup(limit, value, "MemoryMax", "--memory")),
         "/dev/shm" => Some(format!("sudo mount -o remount,size={value} /dev/shm")),
-        "MemTotal" => None,
+        "MemTotal" | MEMORY_OF_MACOS => None,
         "CommitLimit" => Some("sudo sysctl vm.overcommit_memory=0".to_owned()),
         _ if limit.value >= PLENTY => None,
         _ => Some(format!("sudo sysctl {name}={value}")),

@@ -129,6 +129,9 @@ pub(crate) const MEMORY: &str = "memory.max";
 /// The name of [`MEMORY`] in cgroup v1.
 pub(crate) const MEMORY_V1: &str = "memory.limit_in_bytes";
 
+/// The name of `MemTotal` on macOS.
+pub(crate) const MEMORY_OF_MACOS: &str = "hw.memsize";
+
 /// A limit by any of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -202,6 +205,9 @@ impl FromStr for Name {
         if text == MEMORY_V1 {
             return Self::from_str(MEMORY);
         }
+        if text.eq_ignore_ascii_case(MEMORY_OF_MACOS) {
+            return Self::from_str("MemTotal");
+        }
         let is_named = |known: &&Parameter| {
             known.name.eq_ignore_ascii_case(text) || known.short() == Some(text)
         };
@@ -248,6 +254,7 @@ mod tests {
             ("/dev/shm", "/dev/shm"),
             ("memory.limit_in_bytes", "memory.max"),
             ("memtotal", "MemTotal"),
+            ("hw.memsize", "MemTotal"),
         ] {
             assert_eq!(text.parse().map(Name::name), Ok(name), "{text}");
         }

@@ -40,7 +40,12 @@ pub fn missing(
             // TCP that is bound without listening takes longer to find: it is
             // looked for only where nothing else keeps the port busy.
             if goal == Goal::Free && sockets.is_empty() {
-                serving(selector, &snapshot::entries(&Query { serving: false, ..query.clone() })?)
+                let query = Query { serving: false, ..query.clone() };
+                let found = serving(selector, &snapshot::entries(&query)?);
+                if found.is_empty() && crate::look(&query)?.cannot_tell() {
+                    return Err(Error::Denied { doing: format!("see all sockets at {selector}") });
+                }
+                found
             } else {
                 sockets
             }

@@ -84,6 +84,7 @@ static void zero(void *memory, size_t size)
 	memset(memory, 0, size);
 }
 
+/* No libraries to list, and no extended attributes. */
 static int none(void)
 {
 	return 0;
@@ -93,7 +94,7 @@ static int none(void)
 static const char *const not_called[] = {
 	"_chroot", "_setgid", "_setgroups", "_setuid", "__dyld_get_image_header",
 	"__dyld_get_image_name", "__dyld_get_image_vmaddr_slide", "dyld_stub_binder",
-	"_fgetxattr", "_flistxattr", "_fsetxattr", "_pause",
+	"_fgetxattr", "_fsetxattr", "_linkat", "_pause",
 };
 
 /* glibc's own, whose -1 sets errno. They take and give the same as Darwin's. */
@@ -109,7 +110,7 @@ static const char *const same[] = {
 static const char *const pure[] = {
 	"malloc", "calloc", "realloc", "free", "posix_memalign", "memcpy", "memmove", "memset",
 	"memcmp", "strlen", "strnlen", "getenv", "abort", "exit", "_exit", "bcmp", "memchr",
-	"strcmp", "strncmp", "strchr", "strrchr", "strdup", "strsep", "strtok_r", "strtol",
+	"strcmp", "strncmp", "strchr", "strrchr", "strdup", "strsep", "strtok_r", "strtol", "atoi",
 	"strtoull", "strcspn", "strcpy", "strncpy", "snprintf", "dprintf", "qsort", "strstr", "fileno",
 	"pthread_self", "pthread_detach", "pthread_create", "pthread_attr_init",
 	"pthread_attr_destroy", "pthread_attr_setstacksize", "pthread_mutexattr_init",
@@ -122,7 +123,7 @@ static const char *const pure[] = {
 static const struct function own_functions[] = {
 	{"__error", error_address}, {"strerror_r", describe_error}, {"mmap", map_memory},
 	{"getentropy", random_bytes}, {"CCRandomGenerateBytes", random_bytes}, {"__bzero", zero},
-	{"bzero", zero}, {"_dyld_image_count", none}, {NULL, NULL},
+	{"bzero", zero}, {"_dyld_image_count", none}, {"flistxattr", none}, {"atexit", atexit}, {NULL, NULL},
 };
 
 /* Code that is written here: pages of it, 64 bytes for each function. */

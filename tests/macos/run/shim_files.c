@@ -45,7 +45,7 @@ static int open_file(const char *path, int flags, ...)
 	return result(open(path, flags_of(flags, 0, 1), mode & 07777));
 }
 
-/* Commands 0 to 2 are equal; 67 is F_DUPFD_CLOEXEC. */
+/* Commands 0 to 2 are equal; 51 is F_FULLFSYNC, 67 F_DUPFD_CLOEXEC. */
 static int control(int fd, int command, ...)
 {
 	va_list rest;
@@ -61,6 +61,7 @@ static int control(int fd, int command, ...)
 		return flags < 0 ? flags : flags_of(flags, 1, 0);
 	}
 	case 4: return result(fcntl(fd, F_SETFL, flags_of(value, 0, 1)));
+	case 51: return result(fsync(fd));
 	case 67: return result(fcntl(fd, F_DUPFD_CLOEXEC, value));
 	default: dprintf(2, "macho: fcntl %d is not translated\n", command); _exit(125);
 	}

@@ -162,7 +162,7 @@ static uint64_t dispatch_time_after(uint64_t start, int64_t wait)
 	if (start)
 		return start + wait;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec + wait;
+	return now.tv_sec * 1000000000ull + now.tv_nsec + wait / clock_speed();
 }
 
 static void *semaphore_create(int64_t value)

@@ -1,7 +1,7 @@
 //! Linux: whether this machine has an address, asked of the kernel's routing tables.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{
@@ -24,7 +24,7 @@ pub(crate) fn has_address(ip: IpAddr, zone: Option<&str>) -> bool {
         Some(index) => index,
         None => None,
     };
-    ask(ip, interface).unwrap_or_else(|_| free::can_bind_address(ip))
+    ask(ip, interface).unwrap_or_else(|_| free::can_bind_address(SocketAddr::new(ip, 0)))
 }
 
 /// The index of an interface, given by name or by itself.

@@ -55,6 +55,10 @@ struct model {
 
 extern struct model model;
 
+/* How often mx asked; printed at its end if MX_MODEL_COUNT is set. */
+enum { LISTS_OF_DESCRIPTORS, DESCRIPTORS, IDENTITIES, QUESTION_KINDS };
+extern int questions[QUESTION_KINDS];
+
 /* Whether the scenario has one; the text after `KEYWORD NAME `; NULL if it has not. */
 const char *scenario_line(const char *keyword, const char *name);
 /* The number of the nth line with a keyword. */

@@ -99,6 +99,9 @@ static bool read_address(const struct sockaddr *from, struct in6_addr *address, 
 		*port = ntohs(v4->sin_port);
 	} else {
 		*address = v6->sin6_addr;
+		/* bsd/netinet6/scope6.c:in6_embedscope. */
+		if (IN6_IS_ADDR_LINKLOCAL(address))
+			address->__u6_addr.__u6_addr16[1] = htons((uint16_t)v6->sin6_scope_id);
 		*port = ntohs(v6->sin6_port);
 	}
 	return from->sa_family == AF_INET || from->sa_family == AF_INET6;
@@ -115,7 +118,8 @@ static bool same(const struct in6_addr *one, const struct in6_addr *other)
 }
 
 /* A scenario has `interface INDEX NAME ADDRESS…`; without one there are lo0 and en0. */
-static const char *const INTERFACES[] = {"1 lo0 127.0.0.1 ::1", "4 en0 192.168.1.10", NULL};
+static const char *const INTERFACES[] = {"1 lo0 127.0.0.1 ::1 fe80::1", "4 en0 192.168.1.10 fe80::9",
+					  NULL};
 
 static const char *interface(int index)
 {
@@ -124,15 +128,24 @@ static const char *interface(int index)
 
 static bool is_own_address(int family, const struct in6_addr *address)
 {
+	struct in6_addr plain = *address;
 	char text[INET6_ADDRSTRLEN], *end;
 	const char *line;
 	size_t length;
+	int scope = 0;
 
-	if (!inet_ntop(family, (const uint8_t *)address + (family == AF_INET ? 12 : 0), text, sizeof text))
+	if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(address)) {
+		scope = ntohs(address->__u6_addr.__u6_addr16[1]);
+		plain.__u6_addr.__u6_addr16[1] = 0;
+		if (!scope)
+			return false;
+	}
+	if (!inet_ntop(family, (uint8_t *)&plain + (family == AF_INET ? 12 : 0), text, sizeof text))
 		return false;
 	length = strlen(text);
 	for (int i = 0; (line = interface(i)); i++)
-		for (end = strstr(line, text); end; end = strstr(end + 1, text))
+		for (end = scope && scope != atoi(line) ? NULL : strstr(line, text); end;
+		     end = strstr(end + 1, text))
 			if (end[-1] == ' ' && (end[length] == ' ' || !end[length]))
 				return true;
 	return false;
@@ -148,6 +161,19 @@ char *if_indextoname(unsigned index, char *name)
 			return name;
 	errno = ENXIO;
 	return NULL;
+}
+
+unsigned if_nametoindex(const char *wanted)
+{
+	char name[16];
+	const char *line;
+	unsigned number;
+
+	for (int i = 0; (line = interface(i)); i++)
+		if (sscanf(line, "%u %15s", &number, name) == 2 && !strcmp(name, wanted))
+			return number;
+	errno = ENXIO;
+	return 0;
 }
 
 /* What a bind looks at of a socket that is there. */

@@ -59,7 +59,7 @@ static void add_line(const char *line)
 	const char *from;
 	unsigned byte;
 
-	if (sscanf(line, "%127s", type) != 1)
+	if (sscanf(line, "%127s", type) != 1 || !strcmp(type, "never-answers"))
 		return;
 	for (from = line + strlen(type); *from == ' '; from++)
 		;

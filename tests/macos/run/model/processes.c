@@ -193,6 +193,8 @@ int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buffer, int size)
 		return fails_as_libproc(ESRCH);
 	if (!FLAVORS[i].is_public && !may_look_into(process))
 		return fails_as_libproc(EPERM);
+	questions[LISTS_OF_DESCRIPTORS] += flavor == PROC_PIDLISTFDS;
+	questions[IDENTITIES] += flavor == PROC_PIDUNIQIDENTIFIERINFO;
 	switch (flavor) {
 	case PROC_PIDLISTFDS: return list_descriptors(process, buffer, size / (int)PROC_PIDLISTFD_SIZE);
 	case PROC_PIDLISTFILEPORTS: return list_fileports(process, buffer, size / (int)PROC_PIDLISTFILEPORTS_SIZE);

@@ -132,7 +132,7 @@ static void add_process(char *rest)
 	process = &model.processes[model.process_count - 1];
 	*process = (struct process){.parent = 1, .uid = 501, .ends = -1, .files = 3, .name = "",
 				    .comm = "", .executable = "", .directory = "",
-				    .unique = 7000 + model.process_count};
+				    .start = 1700000000, .unique = 7000 + model.process_count};
 	while ((word = strsep(&rest, " ")))
 		if (*word) {
 			char *value = strchr(word, '=');
@@ -168,6 +168,29 @@ static void add_socket(char *rest)
 		}
 }
 
+/* Processes of another user, from PID 20000 on, which hold nothing. */
+static void crowd(int count)
+{
+	char line[64];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(line, sizeof line, "pid=%d uid=88 name=crowd", 20000 + i);
+		add_process(line);
+	}
+}
+
+static void read_file(const char *path);
+
+/* Another scenario in the same directory, whose lines come here. */
+static void include(const char *name)
+{
+	char path[1024];
+	const char *own = getenv("MX_MODEL_SCENARIO");
+
+	snprintf(path, sizeof path, "%.*s%s", (int)(strrchr(own, '/') + 1 - own), own, name);
+	read_file(path);
+}
+
 static void read_line(char *line)
 {
 	char *rest = line, *keyword;
@@ -180,7 +203,9 @@ static void read_line(char *line)
 	keyword = strsep(&rest, " ");
 	if (!rest)
 		rest = keyword + strlen(keyword);
-	if (!strcmp(keyword, "process")) add_process(rest);
+	if (!strcmp(keyword, "include")) include(rest);
+	else if (!strcmp(keyword, "crowd")) crowd((int)number(rest));
+	else if (!strcmp(keyword, "process")) add_process(rest);
 	else if (!strcmp(keyword, "socket")) add_socket(rest);
 	else if (!strcmp(keyword, "release")) model.release = (int)number(rest);
 	else if (!strcmp(keyword, "now")) model.now = number(rest);
@@ -190,23 +215,43 @@ static void read_line(char *line)
 		mistake(keyword);
 }
 
-__attribute__((constructor)) static void read_scenario(void)
+static void read_file(const char *path)
 {
-	const char *path = getenv("MX_MODEL_SCENARIO");
-	FILE *file = path ? fopen(path, "r") : NULL;
+	FILE *file = fopen(path, "r");
 	char *line = NULL;
 	size_t size = 0;
 
 	if (!file) {
-		dprintf(2, "model: MX_MODEL_SCENARIO names no scenario\n");
+		dprintf(2, "model: there is no scenario %s\n", path);
 		_exit(125);
 	}
 	while (getline(&line, &size, file) > 0)
 		read_line(line);
 	free(line);
 	fclose(file);
+}
+
+int questions[QUESTION_KINDS];
+
+static void count_questions(void)
+{
+	dprintf(2, "model: %d lists of descriptors, %d descriptors, %d identities\n",
+		questions[LISTS_OF_DESCRIPTORS], questions[DESCRIPTORS], questions[IDENTITIES]);
+}
+
+__attribute__((constructor)) static void read_scenario(void)
+{
+	const char *path = getenv("MX_MODEL_SCENARIO");
+
+	if (!path || !strchr(path, '/')) {
+		dprintf(2, "model: MX_MODEL_SCENARIO is no path\n");
+		_exit(125);
+	}
+	read_file(path);
 	/* Reportedly so since macOS 27; no source of it is public (an uncertain rule). */
 	model.lists_own_sockets = model.release >= 27;
+	if (getenv("MX_MODEL_COUNT"))
+		atexit(count_questions);
 }
 
 const char *scenario_nth(const char *keyword, int index)

@@ -15,7 +15,7 @@ bool is_open(const struct socket *socket)
 
 	if (!socket->has_holder)
 		return true;
-	return !holder->is_dead && !holder->is_zombie && !holder->starts_later;
+	return holder->ends != 0 && !holder->is_dead && !holder->is_zombie && !holder->starts_later;
 }
 
 static int family(const struct socket *socket)
@@ -53,6 +53,7 @@ static int describe_held(int pid, uint32_t number, bool is_fileport, void *buffe
 	struct process *process = find_process(pid);
 	bool is_file = !is_fileport && process && number < (uint32_t)process->files;
 
+	questions[DESCRIPTORS]++;
 	if (!process)
 		return fails_as_libproc(ESRCH);
 	if (model.uid != 0 && model.uid != process->uid)
