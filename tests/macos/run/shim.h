@@ -8,8 +8,6 @@ void shim_prepare(int count, char **words);
 /* A section of thread-local variables: each thread gets a copy of all of them. */
 void thread_variables(uint64_t at, uint64_t size);
 
-int64_t clock_speed(void);
-
 /* errno as Darwin numbers it, and the numbers of both systems. */
 extern __thread int darwin_errno;
 int error_to_darwin(int number);

@@ -34,28 +34,10 @@ static char ***environment_address(void)
 	return &environ;
 }
 
-/* How much faster time goes: MX_MODEL_SPEED, for what waits for half a minute. */
-int64_t clock_speed(void)
-{
-	const char *speed = getenv("MX_MODEL_SPEED");
-
-	return speed ? atoi(speed) : 1;
-}
-
 /* CLOCK_MONOTONIC is 6 there, and 4 and 8 are variants of it (time.h). */
 static int clock_time(int clock, struct timespec *time)
 {
-	static int64_t start;
-	int64_t now;
-
-	if (clock == 0)
-		return result(clock_gettime(CLOCK_REALTIME, time));
-	clock_gettime(CLOCK_MONOTONIC, time);
-	now = time->tv_sec * 1000000000ll + time->tv_nsec;
-	start = start ? start : now;
-	now = start + (now - start) * clock_speed();
-	*time = (struct timespec){now / 1000000000, now % 1000000000};
-	return 0;
+	return result(clock_gettime(clock == 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC, time));
 }
 
 /* Numbers by Darwin's unistd.h. */

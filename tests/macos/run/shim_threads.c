@@ -154,17 +154,6 @@ static size_t stack_size(pthread_t thread)
 	return size;
 }
 
-/* Times of libdispatch are counted here in nanoseconds of the real-time clock. */
-static uint64_t dispatch_time_after(uint64_t start, int64_t wait)
-{
-	struct timespec now;
-
-	if (start)
-		return start + wait;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec + wait / clock_speed();
-}
-
 static void *semaphore_create(int64_t value)
 {
 	sem_t *semaphore = malloc(sizeof *semaphore);
@@ -178,13 +167,19 @@ static int64_t semaphore_signal(void *semaphore)
 	return sem_post(semaphore);
 }
 
-static int64_t semaphore_wait(void *semaphore, uint64_t end)
+/* Waits for so many nanoseconds at most (the model has libdispatch's clock); 0 if signalled. */
+static int64_t semaphore_wait(void *semaphore, int64_t wait)
 {
-	struct timespec time = {end / 1000000000, end % 1000000000};
+	struct timespec end;
 	int outcome;
 
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += wait / 1000000000;
+	end.tv_nsec += wait % 1000000000;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
 	do
-		outcome = end == UINT64_MAX ? sem_wait(semaphore) : sem_timedwait(semaphore, &time);
+		outcome = wait < 0 ? sem_wait(semaphore) : sem_timedwait(semaphore, &end);
 	while (outcome && errno == EINTR);
 	return outcome;
 }
@@ -196,7 +191,7 @@ const struct function thread_functions[] = {
 	{"pthread_mutex_destroy", mutex_destroy}, {"pthread_mutexattr_settype", mutex_type},
 	{"pthread_setname_np", set_name}, {"pthread_threadid_np", thread_id},
 	{"pthread_get_stackaddr_np", stack_address}, {"pthread_get_stacksize_np", stack_size},
-	{"dispatch_time", dispatch_time_after}, {"dispatch_semaphore_create", semaphore_create},
+	{"dispatch_semaphore_create", semaphore_create},
 	{"dispatch_semaphore_signal", semaphore_signal},
-	{"dispatch_semaphore_wait", semaphore_wait}, {"dispatch_release", free}, {NULL, NULL},
+	{"semaphore_wait", semaphore_wait}, {"dispatch_release", free}, {NULL, NULL},
 };

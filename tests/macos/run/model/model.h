@@ -75,6 +75,9 @@ bool is_open(const struct socket *socket);
 /* Sets errno; returns -1, or 0 for libproc (libproc.c turns -1 into 0). */
 int fails(int number);
 int fails_as_libproc(int number);
+/* Whether a descriptor is a socket of the model. */
+bool is_own_socket(int fd);
+void pass_time(int64_t nanoseconds);
 int sysctl_socket_list(int protocol, void *buffer, size_t *size);
 /* Copies out as sysctl does; ENOMEM if it does not fit (kern_newsysctl.c:sysctl_old_user). */
 int copy_out(const void *from, size_t length, void *buffer, size_t *size);

@@ -36,6 +36,11 @@ static struct own *find(int fd)
 	return NULL;
 }
 
+bool is_own_socket(int fd)
+{
+	return find(fd) != NULL;
+}
+
 int socket(int family, int kind, int protocol)
 {
 	int ends[2];

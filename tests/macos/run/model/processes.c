@@ -16,7 +16,6 @@
 /* Functions of the host, which the shim has. */
 int host_kill(pid_t, int);
 int host_pipe(int *);
-int host_nanosleep(const struct timespec *, struct timespec *);
 
 /* SRUN, SSTOP and SZOMB of bsd/sys/proc.h, which only the kernel sees. */
 enum { RUNS = 2, ZOMBIE = 5 };
@@ -299,7 +298,6 @@ static int ended(struct kevent *events, int room)
 int kevent(int queue, const struct kevent *changes, int change_count, struct kevent *events,
 	   int room, const struct timespec *time)
 {
-	const struct timespec step = {0, 1000000};
 	int count = 0;
 	int64_t left = time ? time->tv_sec * 1000 + (time->tv_nsec + 999999) / 1000000 : INT64_MAX;
 
@@ -318,6 +316,6 @@ int kevent(int queue, const struct kevent *changes, int change_count, struct kev
 	if (count || !room)
 		return count;
 	for (; !(count = ended(events, room)) && left > 0; left--)
-		host_nanosleep(&step, NULL);
+		pass_time(1000000);
 	return count;
 }

@@ -1,4 +1,4 @@
-/* sysctl(3), limits, users, the clock. */
+/* sysctl(3), limits, users. */
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -6,11 +6,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
-#include <time.h>
 
 #include "model.h"
-
-int host_clock_gettime(clockid_t, struct timespec *);
 
 int copy_out(const void *from, size_t length, void *buffer, size_t *size)
 {
@@ -201,13 +198,4 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 	       struct passwd **found)
 {
 	return user(name, 0, entry, buffer, size, found);
-}
-
-/* The time of day does not move, so ages do not either; other clocks are the host's. */
-int clock_gettime(clockid_t clock, struct timespec *time)
-{
-	if (clock != CLOCK_REALTIME)
-		return host_clock_gettime(clock, time);
-	*time = (struct timespec){.tv_sec = (time_t)model.now};
-	return 0;
 }
