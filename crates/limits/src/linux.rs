@@ -17,6 +17,11 @@ use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 /// Whether the limits of another process can be changed.
 pub(crate) const CHANGES_OTHERS: bool = true;
+/// The name of a parameter of the kernel here.
+pub(crate) fn shown_name(name: &'static str) -> &'static str {
+    name
+}
+
 /// What a process needs to lift a hard limit.
 pub const LIFTS_HARD: &str = "a process with CAP_SYS_RESOURCE";
 

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource as Raw, Rlimit};
 use sys::{Error, Result};
 
+use crate::resource::MEMORY_OF_MACOS as MEMORY;
 use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 // `sys/proc_info.h`; the crate libc has only some of them.
@@ -23,11 +24,13 @@ const PROC_PIDLISTFDS: c_int = 1;
 /// The size of `struct proc_fdinfo`.
 const DESCRIPTOR: usize = 8;
 
-/// The name of the memory of the machine, which Linux calls `MemTotal`.
-const MEMORY: &str = crate::resource::MEMORY_OF_MACOS;
-
 /// Whether the limits of another process can be changed.
 pub(crate) const CHANGES_OTHERS: bool = false;
+/// The name of a parameter of the kernel here.
+pub(crate) fn shown_name(name: &'static str) -> &'static str {
+    if name == "MemTotal" { MEMORY } else { name }
+}
+
 /// What a process needs to lift a hard limit.
 pub const LIFTS_HARD: &str = "root";
 
@@ -150,20 +153,16 @@ impl System {
     /// A limit of the kernel.
     #[expect(clippy::unused_self, reason = "the same signature on every system")]
     pub(crate) fn parameter(&self, parameter: &'static Parameter) -> Vec<KernelLimit> {
-        let mut name = parameter.name;
-        let (value, used) = match name {
+        let (value, used) = match parameter.name {
             "kern.maxfiles" => (number(c"kern.maxfiles"), number(c"kern.num_files")),
             "kern.maxfilesperproc" => (number(c"kern.maxfilesperproc"), None),
             "kern.maxproc" => (number(c"kern.maxproc"), pids(PROC_ALL_PIDS, 0)),
             "kern.maxprocperuid" => (number(c"kern.maxprocperuid"), None),
-            "MemTotal" => {
-                name = MEMORY;
-                (number(c"hw.memsize"), None)
-            }
+            "MemTotal" => (number(c"hw.memsize"), None),
             _ => (None, None),
         };
         let limit = |value| KernelLimit {
-            name,
+            name: shown_name(parameter.name),
             description: parameter.description,
             unit: parameter.unit,
             value,

@@ -6,6 +6,8 @@
 
 use std::str::FromStr;
 
+use crate::os;
+
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -154,7 +156,7 @@ impl Name {
     pub fn name(self) -> &'static str {
         match self {
             Self::Resource(resource) => resource.name,
-            Self::Parameter(parameter) => parameter.name,
+            Self::Parameter(parameter) => os::shown_name(parameter.name),
         }
     }
 
@@ -256,7 +258,7 @@ mod tests {
             ("memtotal", "MemTotal"),
             ("hw.memsize", "MemTotal"),
         ] {
-            assert_eq!(text.parse().map(Name::name), Ok(name), "{text}");
+            assert_eq!(text.parse().map(Name::name), Ok(os::shown_name(name)), "{text}");
         }
     }
 

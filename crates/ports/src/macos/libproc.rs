@@ -88,13 +88,15 @@ fn list(pid: c_int, flavor: c_int) -> io::Result<Vec<u8>> {
     })
 }
 
-/// What can be told of a process; `None` if it has ended.
+/// What can be told of a process; `None` if it has ended, also where another has got
+/// its PID meanwhile: nobody is made of two.
 pub(super) fn process(pid: c_int) -> Option<Owner> {
+    let first = identity(pid)?;
     let process = basics(pid)?;
     let mut directory = vec![0u8; darwin::DIRECTORY_INFO];
     let started = process.start.and_then(|start| Timestamp::from_second(start).ok());
     let start = started_with(pid).unwrap_or_default();
-    Some(Owner {
+    let owner = Owner {
         pid: u32::try_from(pid).ok()?,
         name: process.name,
         command: darwin::arguments(&start).unwrap_or_default(),
@@ -109,7 +111,8 @@ pub(super) fn process(pid: c_int) -> Option<Owner> {
         service: darwin::launchd_label(&start),
         container: None,
         certain: true,
-    })
+    };
+    (identity(pid) == Some(first)).then_some(owner)
 }
 
 /// The name, parent and user of a process; `None` if it has ended.

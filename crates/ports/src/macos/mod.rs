@@ -195,30 +195,27 @@ pub(crate) fn interface_name(index: u32) -> Option<String> {
     (!found.is_null()).then(|| name.to_string_lossy().into_owned())
 }
 
-/// Records the wanted sockets among those of one process.
+/// Records the wanted sockets among those of one process, unless it has ended since:
+/// if they are still there, they are in the kernel's list.
 fn add_process(
     pid: c_int,
-    entries: Vec<Entry>,
+    mut entries: Vec<Entry>,
     want: &Want,
     snapshot: &mut Snapshot,
     known: &mut HashMap<u64, usize>,
 ) {
-    let owner = snapshot.owners.len();
-    let mut holds = Vec::new();
-    for entry in entries {
-        if want.includes(entry.protocol, entry.state, entry.local.port()) {
-            holds.push((entry.key, owner));
-            known.entry(entry.key).or_insert_with(|| {
-                snapshot.entries.push(entry);
-                snapshot.entries.len() - 1
-            });
-        }
-    }
-    if holds.is_empty() {
+    entries.retain(|entry| want.includes(entry.protocol, entry.state, entry.local.port()));
+    if entries.is_empty() {
         return;
     }
-    if let Some(process) = libproc::process(pid) {
-        snapshot.owners.push(process);
-        snapshot.holds.extend(holds);
+    let Some(process) = libproc::process(pid) else { return };
+    let owner = snapshot.owners.len();
+    snapshot.owners.push(process);
+    for entry in entries {
+        snapshot.holds.push((entry.key, owner));
+        known.entry(entry.key).or_insert_with(|| {
+            snapshot.entries.push(entry);
+            snapshot.entries.len() - 1
+        });
     }
 }

@@ -68,6 +68,8 @@ const char *scenario_nth(const char *keyword, int index);
 int denied(const char *call);
 /* Counts as a question to a process; NULL if there is none with this PID, or only a zombie. */
 struct process *find_process(pid_t pid);
+/* Whether it runs now: it is not yet to start, and no earlier line of its PID runs. */
+bool is_running(const struct process *process);
 /* The same for a zombie. */
 struct process *find_zombie(pid_t pid);
 /* Whether a process holds the socket, or none has to. */

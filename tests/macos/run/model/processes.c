@@ -37,9 +37,17 @@ static void end(struct process *process)
 			model.processes[i].starts_later = false;
 }
 
-static bool is_running(const struct process *process)
+static bool is_alive(const struct process *process)
 {
 	return !process->is_dead && !process->is_zombie && !process->starts_later;
+}
+
+bool is_running(const struct process *process)
+{
+	for (const struct process *one = model.processes; one < process; one++)
+		if (one->pid == process->pid && one->ends != 0 && is_alive(one))
+			return false;
+	return process->ends != 0 && is_alive(process);
 }
 
 struct process *find_process(pid_t pid)
@@ -47,7 +55,7 @@ struct process *find_process(pid_t pid)
 	for (size_t i = 0; i < model.process_count; i++) {
 		struct process *process = &model.processes[i];
 
-		if (process->pid != pid || !is_running(process))
+		if (process->pid != pid || !is_alive(process))
 			continue;
 		if (process->ends != 0) {
 			process->ends -= process->ends > 0;
@@ -90,7 +98,7 @@ int proc_listpids(uint32_t type, uint32_t argument, void *buffer, int size)
 		for (size_t i = model.process_count; i-- > 0 && count < room;) {
 			const struct process *process = &model.processes[i];
 
-			if (process->is_dead || process->starts_later || process->is_zombie != zombies)
+			if (zombies ? !process->is_zombie : !is_running(process))
 				continue;
 			if (type == PROC_ALL_PIDS || (type == PROC_RUID_ONLY && process->uid == argument))
 				pids[count++] = process->pid;

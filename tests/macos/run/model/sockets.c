@@ -11,11 +11,7 @@
 
 bool is_open(const struct socket *socket)
 {
-	const struct process *holder = &model.processes[socket->holder];
-
-	if (!socket->has_holder)
-		return true;
-	return holder->ends != 0 && !holder->is_dead && !holder->is_zombie && !holder->starts_later;
+	return !socket->has_holder || is_running(&model.processes[socket->holder]);
 }
 
 static int family(const struct socket *socket)
