@@ -21,6 +21,8 @@ mod namespace;
 mod origin;
 mod persist;
 mod raise;
+#[cfg(target_os = "linux")]
+mod reach;
 mod setup;
 mod signals;
 mod terminal;

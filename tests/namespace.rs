@@ -66,6 +66,11 @@ impl Network {
         Some(network)
     }
 
+    /// Its name, as `ip netns` lists it.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
     /// The same command in this namespace.
     pub(crate) fn enter(&self, command: &Command) -> Command {
         let mut inside = Command::new("ip");

@@ -220,10 +220,11 @@ impl Socket {
         self.key == 0 || matches!(self.state, State::TimeWait | State::SynReceived)
     }
 
-    /// What sockets are listed by: namespace, port, protocol, address.
+    /// What sockets are listed by: namespace, port, protocol, address, then the
+    /// first owner, so that processes that share a port are in the order of their PIDs.
     pub fn rank(&self) -> impl Ord + use<> {
         let place = (self.namespace.clone(), self.port, self.protocol, self.address);
-        (place, self.state, self.peer)
+        (place, self.state, self.peer, self.owners.first().map(|owner| owner.pid))
     }
 }
 

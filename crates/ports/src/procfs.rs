@@ -40,15 +40,18 @@ pub(crate) fn cmdline(bytes: &[u8]) -> Vec<String> {
     arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
 }
 
-/// The process name in full. The kernel cuts `comm` to 15 bytes; the executable
-/// or the first argument often tells the rest.
+/// The process name in full. The kernel cuts `comm` to 15 bytes, also inside a
+/// character of UTF-8; the executable or the first argument often tells the rest.
 pub(crate) fn full_name(comm: String, exe: Option<&str>, command: &[String]) -> String {
     if !may_be_cut(&comm) {
         return comm;
     }
+    // Of a character that was cut, at most three bytes are left.
+    let whole = comm.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    let whole = if whole.len() < 12 { &comm } else { whole };
     let paths = [command.first().map(String::as_str), exe];
     let names = paths.into_iter().flatten().filter_map(|path| path.rsplit('/').next());
-    let longer = names.into_iter().find(|name| name.starts_with(&comm) && !name.contains(' '));
+    let longer = names.into_iter().find(|name| name.starts_with(whole) && !name.contains(' '));
     longer.map_or(comm, str::to_owned)
 }
 
@@ -181,6 +184,17 @@ mod tests {
         );
         assert_eq!(full("abcdefghijklmno", None, &["/x/abcdefghijklmnopq"]), "abcdefghijklmnopq");
         assert_eq!(full("abcdefghijklmno", Some("/other"), &["other"]), "abcdefghijklmno");
+        // Cut after one byte of ü, after two of 語 and after three of 🦀.
+        for (name, kept) in [
+            ("größenänderung-server", 15),
+            ("abcdefghijkl語-dienst", 14),
+            ("abcdefghijkl🦀-server", 15),
+        ] {
+            let comm = String::from_utf8_lossy(&name.as_bytes()[..kept]).into_owned();
+            assert_eq!(full(&comm, Some(&format!("/opt/{name}")), &[]), name, "{comm}");
+        }
+        let hostile = "\u{fffd}".repeat(15);
+        assert_eq!(full(&hostile, Some("/bin/true"), &["true"]), hostile);
     }
 
     #[test]

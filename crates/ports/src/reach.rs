@@ -4,14 +4,16 @@
 //! Several sockets may be bound to one port, and the kernel delivers to the most
 //! specific of them only. Linux (`__inet_lookup_listener`, `__udp4_lib_lookup` and
 //! their twins for IPv6) and macOS (`in_pcblookup_hash`) agree on this order:
-//! a socket bound to the address itself comes before one bound to every address.
-//! Among equals Linux prefers sockets bound to the interface and those of the
-//! client's own family; TCP compares the family first, UDP the interface. What
-//! is still equal (SO_REUSEPORT) is reached by some client each.
+//! a socket bound to the address itself comes before one bound to every address,
+//! then one of the client's family before one of IPv6 that serves IPv4, too. What
+//! is equal shares the port (SO_REUSEPORT, SO_REUSEADDR). Some clients reach one of
+//! them and some another, or the order decides in which they were bound, which the
+//! kernel does not show: all of them count as reached.
 //!
-//! A client on this machine comes through the loopback interface, also to an
-//! address of another interface: what is bound to that interface it does not
-//! reach. Only link-local addresses belong to their interface (ipv6(7)).
+//! A client on this machine counts as one that comes through the interface that
+//! has the address (`rt_iif` in net/ipv4/route.c, `ip6_rcv_core`), although its
+//! packets go through loopback: to 127.0.0.1 it reaches nothing that is bound to
+//! another interface, to 192.168.1.5 what is bound to the interface with that address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,10 +28,18 @@ pub(crate) struct Target<'a> {
 /// A client that connects to an address.
 struct Client<'a> {
     ip: IpAddr,
-    /// The interface that it comes through; loopback if `None`.
-    zone: Option<&'a str>,
+    through: Through<'a>,
     /// Whether this machine has the address.
     is_local: bool,
+}
+
+/// The interface that a client comes through.
+enum Through<'a> {
+    Loopback,
+    /// That of the selector.
+    Zone(&'a str),
+    /// That which has the address, by its index; `None` if it is not known.
+    Home(Option<u32>),
 }
 
 impl<'a> Target<'a> {
@@ -81,9 +91,14 @@ impl<'a> Client<'a> {
             IpAddr::V6(ip) if ip.is_unspecified() && zone.is_none() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        let is_local =
-            ip.is_loopback() || ip.is_unspecified() || is_shared(ip) || os::has_address(ip, zone);
-        Self { ip, zone, is_local }
+        let anywhere = ip.is_loopback() || ip.is_unspecified() || is_shared(ip);
+        let home = if anywhere { Some(None) } else { os::home(ip, zone) };
+        let through = match zone {
+            Some(zone) => Through::Zone(zone),
+            None if anywhere => Through::Loopback,
+            None => Through::Home(home.flatten()),
+        };
+        Self { ip, through, is_local: home.is_some() }
     }
 
     /// Whether the kernel may give a client's packets to `socket`, among `sockets`.
@@ -119,22 +134,17 @@ impl<'a> Client<'a> {
             Some(_) => by_address || self.ip.is_loopback(),
         };
         let by_interface = socket.device == 0
-            || match self.zone {
-                None => socket.interface.as_deref().is_some_and(is_loopback),
-                Some(zone) => is_bound_to(socket, zone),
+            || match self.through {
+                Through::Loopback => socket.interface.as_deref().is_some_and(is_loopback),
+                Through::Zone(zone) => is_bound_to(socket, zone),
+                Through::Home(index) => index == Some(socket.device),
             };
         has_address && by_interface && (by_address || by_wildcard)
     }
 
     /// How specific a socket is that a client could reach: the highest is reached.
-    fn rank(&self, socket: &Socket) -> (bool, bool, bool) {
-        let by_address = socket.address == self.ip;
-        let by_interface = socket.device != 0;
-        let own_family = self.ip.is_ipv4() != socket.is_v6;
-        match socket.protocol {
-            Protocol::Tcp => (by_address, own_family, by_interface),
-            Protocol::Udp => (by_address, by_interface, own_family),
-        }
+    fn rank(&self, socket: &Socket) -> (bool, bool) {
+        (socket.address == self.ip, self.ip.is_ipv4() != socket.is_v6)
     }
 }
 
@@ -278,9 +288,10 @@ mod tests {
             ("127.0.0.1:8080", vec!["tcp 0.0.0.0", "tcp 127.0.0.1"], vec!["tcp 127.0.0.1"]),
             ("127.0.0.2:8080", vec!["tcp 0.0.0.0", "tcp 127.0.0.1"], vec!["tcp 0.0.0.0"]),
             ("127.0.0.1:8080", vec!["tcp *", "tcp 0.0.0.0"], vec!["tcp 0.0.0.0"]),
-            ("127.0.0.1:8080", vec!["udp *%lo", "udp 0.0.0.0"], vec!["udp *%lo"]),
+            ("127.0.0.1:8080", vec!["udp *%lo", "udp 0.0.0.0"], vec!["udp 0.0.0.0"]),
             ("127.0.0.1:8080", vec!["tcp *%lo", "tcp 0.0.0.0"], vec!["tcp 0.0.0.0"]),
-            ("[::1]:8080", vec!["tcp *%lo", "tcp *", "tcp 0.0.0.0"], vec!["tcp *%lo"]),
+            // Which of two that share the port depends on the order of binding.
+            ("[::1]:8080", vec!["tcp *%lo", "tcp *", "tcp 0.0.0.0"], vec!["tcp *%lo", "tcp *"]),
             ("localhost:8080", vec!["tcp 127.0.0.1", "tcp *"], vec!["tcp 127.0.0.1", "tcp *"]),
             (
                 "127.0.0.1:8080",

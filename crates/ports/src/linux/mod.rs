@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::thread::CapabilitySet;
 use sys::{Error, Result};
 
-pub(crate) use self::route::has_address;
+pub(crate) use self::route::home;
 use self::walk::{Tables, numbers, walk};
 use crate::diag::Family;
 use crate::snapshot::{Entry, Namespaces, Snapshot, Want};

@@ -142,16 +142,19 @@ pub fn missing_right() -> Option<Missing> {
     (!sys::user::is_root()).then_some(Missing::Root)
 }
 
-/// Whether packets to `ip` are delivered here. True for a link-local address without its
-/// interface, as that cannot be told.
-pub(crate) fn has_address(ip: IpAddr, zone: Option<&str>) -> bool {
-    match (ip, zone.and_then(interface_index)) {
+/// Whether packets to `ip` are delivered here: `None` if not. Which interface has
+/// it is not asked; a link-local address without its interface counts as here, as
+/// that cannot be told.
+#[expect(clippy::option_option, reason = "Linux knows the interface")]
+pub(crate) fn home(ip: IpAddr, zone: Option<&str>) -> Option<Option<u32>> {
+    let is_here = match (ip, zone.and_then(interface_index)) {
         (IpAddr::V6(v6), Some(index)) => {
             free::can_bind_address(SocketAddrV6::new(v6, 0, 0, index).into())
         }
         (IpAddr::V6(v6), None) if v6.is_unicast_link_local() => true,
         _ => free::can_bind_address(SocketAddr::new(ip, 0)),
-    }
+    };
+    is_here.then_some(None)
 }
 
 /// The index of an interface, given by name or as a number.

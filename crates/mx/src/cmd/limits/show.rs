@@ -4,6 +4,10 @@ use limits::{KernelLimit, Limit, Pair, State, Unit, Value};
 
 use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 
+/// Columns that these always have, where the table is too wide.
+const NAME: usize = 10;
+const SOURCE: usize = 10;
+
 pub(super) fn table(limits: &[Limit], kernel: &[KernelLimit]) -> Table {
     let column = |heading, align| Column { heading, align };
     let limits = limits.iter().map(limit_row);
@@ -37,7 +41,7 @@ fn limit_row(limit: &Limit) -> Vec<Cell> {
         Cell::new(limit.ceiling.map(|ceiling| number(ceiling, unit)).unwrap_or_default()),
         Cell::new(used),
         state(limit.state),
-        Cell::new(limit.ceiling_source.as_deref().unwrap_or_default()),
+        Cell::new(limit.ceiling_source.as_deref().unwrap_or_default()).at_least(SOURCE),
         Cell::new(limit.resource.description).style(DIM),
     ]
 }
@@ -46,7 +50,7 @@ fn kernel_row(limit: &KernelLimit) -> Vec<Cell> {
     let source = if limit.cgroup.is_some() { "cgroup" } else { "system" };
     let place = limit.cgroup.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
     vec![
-        Cell::new(limit.name).style(KEY),
+        Cell::new(limit.name).at_least(NAME).style(KEY),
         Cell::new(""),
         Cell::new(""),
         Cell::new(number(limit.value, limit.unit)),

@@ -11,8 +11,10 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// A socket and one process that holds it; `None` if none could be seen.
 pub(super) type Holding<'a> = (&'a Socket, Option<&'a Owner>);
 
-/// Columns that FROM has where the table is too wide.
-const ORIGIN: usize = 20;
+/// Columns that these always have, where the table is too wide.
+const PROCESS: usize = 15;
+const USER: usize = 8;
+const ORIGIN: usize = 12;
 
 /// What is told apart in the table: sockets of one process that share a port
 /// (SO_REUSEPORT) are one row.
@@ -99,19 +101,20 @@ pub(super) fn row((socket, owner): Holding, query: &Query) -> Vec<Cell> {
             let (mark, style) = if owner.certain { ("", Style::new()) } else { ("?", WARN) };
             row.extend([
                 Cell::new(format!("{}{mark}", owner.pid)).style(style),
-                Cell::new(format!("{}{mark}", owner.name)).style(style),
-                Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))),
+                Cell::new(format!("{}{mark}", owner.name)).at_least(PROCESS).style(style),
+                Cell::new(user_name(owner.user.as_deref(), Some(owner.uid))).at_least(USER),
                 Cell::new(owner.age.map(age).unwrap_or_default()),
-                Cell::new(origin(owner)).at_most(ORIGIN),
+                Cell::new(origin(owner)).at_least(ORIGIN),
                 Cell::new(command(owner)).style(DIM),
             ]);
         }
         None => row.extend([
             Cell::new("?").style(WARN),
             Cell::new("?").style(WARN),
-            Cell::new(user_name(socket.user.as_deref(), socket.uid)),
+            Cell::new(user_name(socket.user.as_deref(), socket.uid)).at_least(USER),
             Cell::new(""),
-            Cell::new(socket.container.as_ref().map(container).unwrap_or_default()).at_most(ORIGIN),
+            Cell::new(socket.container.as_ref().map(container).unwrap_or_default())
+                .at_least(ORIGIN),
             Cell::new(socket.container.as_ref().map(mappings).unwrap_or_default()).style(DIM),
         ]),
     }
