@@ -88,8 +88,8 @@ fn list(pid: c_int, flavor: c_int) -> io::Result<Vec<u8>> {
     })
 }
 
-/// What can be told of a process; `None` if it has ended, also where another has got
-/// its PID meanwhile: nobody is made of two.
+/// What is known of a process; `None` if it has ended, also where another has got its
+/// PID meanwhile: no owner is made of two processes.
 pub(super) fn process(pid: c_int) -> Option<Owner> {
     let first = identity(pid)?;
     let process = basics(pid)?;

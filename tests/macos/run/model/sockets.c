@@ -67,6 +67,9 @@ static int describe_held(int pid, uint32_t number, bool is_fileport, void *buffe
 
 int proc_pidfdinfo(int pid, int fd, int flavor, void *buffer, int size)
 {
+	/* A sandbox may deny it alone (proc_security_policy asks the policy for each call). */
+	if (denied("proc_pidfdinfo"))
+		return fails_as_libproc(denied("proc_pidfdinfo"));
 	if (flavor != PROC_PIDFDSOCKETINFO)
 		return fails_as_libproc(EINVAL);
 	return describe_held(pid, (uint32_t)fd, false, buffer, size);

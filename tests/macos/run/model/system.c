@@ -68,8 +68,11 @@ static int start_of_process(pid_t pid, void *buffer, size_t *size)
 	memcpy(bytes, &count, sizeof count);
 	if (!process->is_restricted)
 		append_all(&at, process->environment);
-	if (buffer && *size < (size_t)(at - bytes))
-		return copy_out(bytes, *size, buffer, size); /* Cut, and no error. */
+	/* What does not fit is cut at its front, after the count, and that is no error. */
+	if (buffer && *size < (size_t)(at - bytes)) {
+		memmove(bytes + sizeof count, at - (*size - sizeof count), *size - sizeof count);
+		at = bytes + *size;
+	}
 	return copy_out(bytes, (size_t)(at - bytes), buffer, size);
 }
 
