@@ -220,6 +220,32 @@ mod linux {
         }
     }
 
+    /// What is bound without listening is not in `/proc/net`: the port itself tells.
+    #[test]
+    fn without_netlink_nothing_is_called_free_that_cannot_be_bound() {
+        let silent = Fixture::new("silent 127.0.0.1:0").port(0);
+        let held = Fixture::new("silent 127.0.0.1:0");
+        let port = held.port(0);
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(MX);
+            command.arg("ports").args(arguments);
+            let output = without_netlink(command).output().expect("mx runs");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        for words in [&[&*port.to_string()][..], &["kill", "--yes", &port.to_string()]] {
+            let (code, said) = run(words);
+            assert_eq!(code, Some(3), "{words:?}: {said}");
+            assert!(said.contains("not every socket can be listed here"), "{words:?}: {said}");
+        }
+        // Its fixture has ended: this one can be bound, so it is free for sure.
+        let (code, said) = run(&[&silent.to_string()]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("nothing is bound to {silent}")), "{said}");
+        // So many ports are not tried one by one.
+        let (code, said) = run(&["1-1000/udp", "--user", "4000000000"]);
+        assert_eq!(code, Some(3), "{said}");
+    }
+
     #[test]
     fn without_proc_the_sockets_are_listed_and_the_owners_unknown() {
         if !may_unshare() {

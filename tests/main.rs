@@ -13,6 +13,8 @@ mod hostile;
 mod kill;
 #[cfg(target_os = "linux")]
 mod kill_hostile;
+#[cfg(target_os = "linux")]
+mod kill_reach;
 mod kill_restarted;
 mod limits;
 mod live;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cmd;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -105,13 +107,21 @@ fn from_clap(error: &clap::Error) -> Failure {
         _ => None,
     };
     // The last of several is the nearest; an alias of one letter is near to everything.
+    let is_name = |name: &&str| name.chars().nth(1).is_some();
     let nearest = list(ContextKind::SuggestedSubcommand)
         .or_else(|| list(ContextKind::SuggestedArg))
         .or_else(|| list(ContextKind::SuggestedValue))
-        .and_then(|names| names.rsplit(", ").next().map(|name| format!("did you mean {name}?")));
+        .and_then(|names| names.rsplit(", ").find(is_name).map(str::to_owned));
+    let nearest = list(ContextKind::InvalidSubcommand)
+        .and_then(|word| cmd::meant(&word))
+        .or(nearest)
+        .map(|words| format!("did you mean {words}?"));
     let accepted = list(ContextKind::ValidValue).map(|values| format!("accepted: {values}"));
     // clap has a tip about `--` for what might be a value.
-    let value = error.get(ContextKind::Suggested).map(|_| BEHIND_DASHES.to_owned());
+    let value = error
+        .get(ContextKind::Suggested)
+        .filter(|_| error.kind() != ErrorKind::InvalidSubcommand)
+        .map(|_| BEHIND_DASHES.to_owned());
     let missing = list(ContextKind::InvalidArg)
         .filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)
         .map(|names| format!(" {names}"))

@@ -119,7 +119,7 @@ impl Table {
             rows().map(|row| width(&row[index])).max().unwrap_or(0)
         };
         let full = |cell: &Cell| cell.text.width();
-        let least = |cell: &Cell| full(cell).min(cell.least.unwrap_or(usize::MAX));
+        let kept = |cell: &Cell| full(cell).min(cell.least.unwrap_or(usize::MAX));
         let mut widths: Vec<usize> = (0..=last).map(|index| widest(index, &full)).collect();
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * last;
         let Some(limit) = limit.filter(|limit| total(&widths) > *limit) else { return widths };
@@ -127,11 +127,11 @@ impl Table {
             let goes_on =
                 |row: &[Cell]| row[index].least.is_some() && row[index + 1].text.is_empty();
             let needed =
-                |row: &[Cell]| if goes_on(row) { least(&row[index]) } else { full(&row[index]) };
+                |row: &[Cell]| if goes_on(row) { kept(&row[index]) } else { full(&row[index]) };
             *width = rows().map(needed).max().unwrap_or(0);
         }
         widths[last] = widths[last].min(limit);
-        let mut floors: Vec<usize> = (0..=last).map(|index| widest(index, &least)).collect();
+        let mut floors: Vec<usize> = (0..=last).map(|index| widest(index, &kept)).collect();
         floors[last] = LAST.min(widths[last]);
         while total(&widths) > limit {
             let shrinkable = (0..=last).filter(|&index| widths[index] > floors[index]);

@@ -17,7 +17,7 @@ pub(crate) fn report(query: &Query, snapshot: Snapshot) -> Report {
     let unread = snapshot.unread.clone();
     let listed = snapshot.complete;
     let mut report = join(snapshot);
-    let selection = Selection::new(query, &report.sockets);
+    let selection = Selection::new(query, &report.sockets, &unread);
     let mut others = Vec::new();
     for (index, socket) in std::mem::take(&mut report.sockets).into_iter().enumerate() {
         let choice = selection.choose(index, &socket);
@@ -51,14 +51,21 @@ pub(crate) fn report(query: &Query, snapshot: Snapshot) -> Report {
 fn gap(query: &Query, listed: bool, unread: &[u32]) -> Option<Gap> {
     let by_owner = |selector: &Selector| match selector {
         Selector::Port { .. } => query.user.is_some(),
-        Selector::Pid(pid) => unread.contains(pid),
+        Selector::Pid(pid) => may_be_unread(*pid, unread),
         Selector::Process(_) => true,
     };
     let any = query.selectors.is_empty() && query.user.is_some();
-    if !unread.is_empty() && (any || query.selectors.iter().any(by_owner)) {
+    let by_pid = |selector: &Selector| matches!(selector, Selector::Pid(_)) && by_owner(selector);
+    let some = !unread.is_empty() && (any || query.selectors.iter().any(by_owner));
+    if some || query.selectors.iter().any(by_pid) {
         return Some(Gap::Processes);
     }
     (!listed).then_some(Gap::Sockets)
+}
+
+/// Whether a process could not be read, or is there and not shown at all (`hidepid`, proc(5)).
+fn may_be_unread(pid: u32, unread: &[u32]) -> bool {
+    unread.contains(&pid) || (os::user(pid).is_none() && os::signal::exists(pid))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -75,12 +82,14 @@ struct Selection<'a> {
     /// For each selector of ports, whether it chooses each socket.
     by_port: Vec<(&'a Selector, Vec<bool>)>,
     by_owner: Vec<&'a Selector>,
+    /// Whether an owner that was not seen may be one of those.
+    may_be_unseen: bool,
     /// The ports of clients, where these are to be left out.
     clients: Option<RangeInclusive<u16>>,
 }
 
 impl<'a> Selection<'a> {
-    fn new(query: &'a Query, sockets: &[Socket]) -> Self {
+    fn new(query: &'a Query, sockets: &[Socket], unread: &[u32]) -> Self {
         let (mut by_port, mut by_owner) = (Vec::new(), Vec::new());
         for selector in &query.selectors {
             match Target::new(selector) {
@@ -89,7 +98,11 @@ impl<'a> Selection<'a> {
             }
         }
         let clients = query.spare_clients.then(os::ephemeral_ports).flatten();
-        Self { query, by_port, by_owner, clients }
+        let may_be_unseen = by_owner.iter().any(|selector| match selector {
+            Selector::Pid(pid) => may_be_unread(*pid, unread),
+            _ => true,
+        });
+        Self { query, by_port, by_owner, may_be_unseen, clients }
     }
 
     fn choose(&self, index: usize, socket: &Socket) -> Choice {
@@ -114,7 +127,7 @@ impl<'a> Selection<'a> {
         {
             return yes;
         }
-        let depends = !self.by_owner.is_empty() && lacks_owner(socket);
+        let depends = self.may_be_unseen && lacks_owner(socket);
         if depends { Choice::Unknown } else { Choice::No }
     }
 }

@@ -60,11 +60,10 @@ pub(crate) enum Route {
 pub(crate) fn answer(bytes: &[u8]) -> Option<Route> {
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
     match (kind, bytes.get(HEADER + 7)) {
-        (NLMSG_ERROR, _) => Some(Route::Away),
         (RTM_NEWROUTE, Some(&LOCAL)) => {
             Some(Route::Local(bytes.get(HEADER + ROUTE..).and_then(interface)))
         }
-        (RTM_NEWROUTE, Some(_)) => Some(Route::Away),
+        (NLMSG_ERROR, _) | (RTM_NEWROUTE, Some(_)) => Some(Route::Away),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod paste;
 mod ports;
 mod setup;
 
+use ::ports::Selector;
 use clap::Subcommand;
 
 use crate::deferred::Deferred;
@@ -45,6 +46,21 @@ impl Command {
             Self::Complete(Deferred(args)) => complete::complete(&args, out),
         }
     }
+}
+
+/// The call that was meant by a word in the place of a command: a port, or the
+/// verb of a command, as in `mx kill 8080`.
+pub(crate) fn meant(word: &str) -> Option<String> {
+    if let Ok(Selector::Port { .. } | Selector::Pid(_)) = word.parse() {
+        return Some(format!("mx ports {word}"));
+    }
+    let mut commands = Command::augment_subcommands(clap::Command::new("mx"));
+    commands.build();
+    let has_verb = |command: &&clap::Command| command.find_subcommand(word).is_some();
+    let nouns = commands.get_subcommands().filter(|command| !command.is_hide_set());
+    let found = nouns.filter(has_verb).filter(|noun| noun.get_name() != "help");
+    let calls: Vec<String> = found.map(|noun| format!("mx {} {word}", noun.get_name())).collect();
+    (!calls.is_empty()).then(|| calls.join(" or "))
 }
 
 #[cfg(test)]

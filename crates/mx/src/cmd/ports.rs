@@ -88,6 +88,7 @@ impl QueryArgs {
             ..Query::default()
         };
         check_protocols(&query)?;
+        check_order(&query.selectors)?;
         Ok(query)
     }
 }
@@ -176,6 +177,18 @@ fn without_user(text: &str) -> String {
     let parts =
         text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
     parts.map_or_else(|| text.to_owned(), |(scheme, (_, rest))| format!("{scheme}://…@{rest}"))
+}
+
+/// Refuses a verb after selectors: it would be taken for the name of a process.
+fn check_order(selectors: &[Selector]) -> Result<(), Failure> {
+    let is_verb = |selector: &&Selector| Verb::has_subcommand(&selector.to_string());
+    let Some(verb) = selectors.iter().skip(1).find(is_verb) else { return Ok(()) };
+    let others: Vec<String> =
+        selectors.iter().filter(|one| *one != verb).map(ToString::to_string).collect();
+    Err(Failure::usage(
+        format!("cannot use '{verb}' as a selector: a verb comes first"),
+        format!("did you mean mx ports {verb} {}?", others.join(" ")),
+    ))
 }
 
 /// Refuses a selector of one protocol where only the other is asked for.

@@ -46,6 +46,12 @@ pub(crate) fn may_signal(pid: u32) -> bool {
     raw.is_none_or(|raw| rustix::process::test_kill_process(raw) != Err(Errno::PERM))
 }
 
+/// Whether there is a process with this id, whatever this user may see of it.
+pub(crate) fn exists(pid: u32) -> bool {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    raw.is_some_and(|raw| rustix::process::test_kill_process(raw) != Err(Errno::SRCH))
+}
+
 impl Process {
     /// Sends a signal; one that has ended needs none.
     pub(crate) fn signal(&self, signal: sys::signal::Signal) -> Result<()> {

@@ -32,6 +32,11 @@ pub(crate) fn may_signal(pid: u32) -> bool {
     !matches!(kill(pid, 0), Err(error) if error.raw_os_error() == Some(libc::EPERM))
 }
 
+/// Whether there is a process with this id, whatever this user may see of it.
+pub(crate) fn exists(pid: u32) -> bool {
+    !matches!(kill(pid, 0), Err(error) if error.raw_os_error() == Some(libc::ESRCH))
+}
+
 impl Process {
     /// Sends a signal; one that has ended needs none.
     pub(crate) fn signal(&self, signal: sys::signal::Signal) -> Result<()> {

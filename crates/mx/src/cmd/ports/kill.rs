@@ -68,10 +68,10 @@ pub(crate) fn kill(args: KillArgs, out: &Out) -> Outcome {
     };
     super::check_protocols(&query)?;
     let report = ports::list(&query)?;
+    report.notes.iter().for_each(|note| out.note(note));
     if report.cannot_tell() {
         return Err(super::untold(&report));
     }
-    report.notes.iter().for_each(|note| out.note(note));
     if report.sockets.is_empty() {
         let silent = ports::list(&Query { serving: false, ..query })?;
         if let Some(socket) = silent.sockets.first() {
