@@ -210,7 +210,7 @@ static void read_line(char *line)
 	else if (!strcmp(keyword, "release")) model.release = (int)number(rest);
 	else if (!strcmp(keyword, "now")) model.now = number(rest);
 	else if (strcmp(keyword, "sysctl") && strcmp(keyword, "deny") && strcmp(keyword, "user") &&
-		 strcmp(keyword, "limit") && strcmp(keyword, "interface") &&
+		 strcmp(keyword, "limit") && strcmp(keyword, "interface") && strcmp(keyword, "host") &&
 		 strcmp(keyword, "pasteboard"))
 		mistake(keyword);
 }
