@@ -37,6 +37,8 @@ struct socket {
 	uint64_t handle;
 	uid_t uid;
 	bool is_unlisted, hangs;
+	/* What it says to a client; NULL for nothing. */
+	const char *reply;
 	struct in6_addr local, peer;
 	uint16_t local_port, peer_port;
 };
@@ -79,6 +81,8 @@ int fails(int number);
 int fails_as_libproc(int number);
 /* Whether a descriptor is a socket of the model. */
 bool is_own_socket(int fd);
+/* Whether one of these events of poll(2) is there for it. */
+bool own_socket_is_ready(int fd, short events, short *ready);
 void pass_time(int64_t nanoseconds);
 int sysctl_socket_list(int protocol, void *buffer, size_t *size);
 /* Copies out as sysctl does; ENOMEM if it does not fit (kern_newsysctl.c:sysctl_old_user). */

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +19,17 @@
 int host_close(int);
 int host_connect(int, const struct sockaddr *, socklen_t);
 int host_pipe(int *);
+int64_t host_recv(int, void *, size_t, int);
+int64_t host_send(int, const void *, size_t, int);
 int host_socket(int, int, int);
 
 static struct own {
 	int fd, other_end, family, protocol, options, error;
-	bool is_v6_only;
+	bool is_v6_only, is_connected;
 	struct in6_addr local;
 	uint16_t port;
+	/* What the server has still to say; NULL if it says nothing and keeps the connection. */
+	const char *reply;
 } *own;
 static int own_count;
 
@@ -363,5 +368,43 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
 	if (!found)
 		return fails(ECONNREFUSED);
 	/* A listener whose queue is full answers nothing. */
-	return found->hangs ? fails(EINPROGRESS) : 0;
+	if (found->hangs)
+		return fails(EINPROGRESS);
+	socket->is_connected = true;
+	socket->reply = found->reply;
+	return 0;
+}
+
+/* A server answers at once, and closes the connection after its reply. */
+bool own_socket_is_ready(int fd, short events, short *ready)
+{
+	struct own *socket = find(fd);
+
+	*ready = 0;
+	if (socket->is_connected && events & POLLOUT)
+		*ready |= POLLOUT;
+	if (socket->reply && events & POLLIN)
+		*ready |= POLLIN;
+	return *ready;
+}
+
+ssize_t send(int fd, const void *bytes, size_t size, int flags)
+{
+	return find(fd) ? (ssize_t)size : host_send(fd, bytes, size, flags);
+}
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+	struct own *socket = find(fd);
+	size_t length;
+
+	if (!socket)
+		return host_recv(fd, buffer, size, flags);
+	if (!socket->reply)
+		return fails(EAGAIN);
+	length = strlen(socket->reply);
+	length = length < size ? length : size;
+	memcpy(buffer, socket->reply, length);
+	socket->reply += length;
+	return (ssize_t)length;
 }

@@ -120,6 +120,7 @@ static void set_socket(struct socket *socket, const char *key, char *value)
 	else if IS("options") socket->options = (int)number(value);
 	else if IS("unlisted") socket->is_unlisted = number(value);
 	else if IS("hangs") socket->hangs = number(value);
+	else if IS("reply") socket->reply = decoded(value);
 	else mistake(key);
 }
 

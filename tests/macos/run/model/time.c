@@ -4,12 +4,15 @@
  * no answer. Only what another thread of mx does is waited for in real time.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 #include "model.h"
 
+int host_nanosleep(const struct timespec *, struct timespec *);
 int host_poll(struct pollfd *, nfds_t, int);
+int host_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int64_t host_semaphore_wait(void *, int64_t);
 
 static int64_t passed = 1000000000;
@@ -27,22 +30,41 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 	return 0;
 }
 
+static bool has_threads;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		   void *argument)
+{
+	has_threads = true;
+	return host_pthread_create(thread, attributes, start, argument);
+}
+
+/* Another thread gets 20 ms to do what is waited for. */
 int nanosleep(const struct timespec *time, struct timespec *left)
 {
+	const struct timespec turn = {0, 20000000};
+
 	(void)left;
+	if (has_threads)
+		host_nanosleep(&turn, NULL);
 	pass_time(time->tv_sec * 1000000000 + time->tv_nsec);
 	return 0;
 }
 
-/* Nothing happens to a socket of the model while it is waited for. */
+/* What is not ready at once will not be, however long it is waited for. */
 int poll(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
-	for (nfds_t i = 0; i < count; i++)
-		if (is_own_socket(descriptors[i].fd)) {
-			pass_time(milliseconds * 1000000ll);
-			return 0;
-		}
-	return host_poll(descriptors, count, milliseconds);
+	int ready = 0;
+
+	for (nfds_t i = 0; i < count; i++) {
+		if (!is_own_socket(descriptors[i].fd))
+			return host_poll(descriptors, count, milliseconds);
+		ready += own_socket_is_ready(descriptors[i].fd, descriptors[i].events,
+					     &descriptors[i].revents);
+	}
+	if (!ready)
+		pass_time(milliseconds * 1000000ll);
+	return ready;
 }
 
 uint64_t dispatch_time(uint64_t start, int64_t wait)
