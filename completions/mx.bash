@@ -222,14 +222,14 @@ _mx_table() {
       ;;
     'mx ports')
       commands='kill wait free watch help'
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --all --user=users --all-namespaces -t|--pids !-h|--help'
       arguments='live:ports...'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports kill')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --signal=live:signals --grace=live:times --force -y|--yes --dry-run !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp -s|--signal=live:signals -9 --grace=live:times --force -y|--yes --dry-run --user=users --all-namespaces !-h|--help'
       arguments='live:ports...'
-      conflicts='--json,--table --json,--plain --plain,--table --dry-run,--yes'
+      conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx ports wait')
       options='--json --table --plain -q|--quiet --color=words:auto,always,never --tcp --udp --free --timeout=live:times --interval=live:times !-h|--help'

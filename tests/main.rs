@@ -16,6 +16,8 @@ mod kill_hostile;
 #[cfg(target_os = "linux")]
 mod kill_reach;
 mod kill_restarted;
+#[cfg(target_os = "linux")]
+mod kill_signals;
 mod limits;
 mod live;
 #[cfg(target_os = "linux")]

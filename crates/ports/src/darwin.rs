@@ -153,6 +153,11 @@ pub(crate) fn short_process(info: &[u8]) -> Option<Process> {
     })
 }
 
+/// Whether a `proc_bsdinfo` is of a stopped process: `SSTOP` in sys/proc.h.
+pub(crate) fn is_stopped(info: &[u8]) -> bool {
+    read_u32(info, 4) == Some(4)
+}
+
 /// The unique id in a `proc_uniqidentifierinfo`: no later process has it, and
 /// `exec` keeps it.
 pub(crate) fn identity(info: &[u8]) -> Option<u64> {
@@ -441,6 +446,9 @@ mod tests {
         assert_eq!(name(&info), "Google Chrome He");
         put(&mut info, 64, b"Google Chrome Helper");
         assert_eq!(name(&info), "Google Chrome Helper");
+        assert!(!is_stopped(&info));
+        info[4] = 4;
+        assert!(is_stopped(&info));
         let decoded = process(&info).expect("a process");
         assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, Some(1_700_000_000)));
         assert_eq!(process(&info[..100]), None);

@@ -74,6 +74,8 @@ pub struct Target {
     pub ports: Vec<u16>,
     /// What was sent to it, unless it was left untouched.
     pub signal: Signal,
+    /// Whether it was stopped: then it was told to go on, too, as it would not end otherwise.
+    pub stopped: bool,
     /// The process, if it was signalled.
     process: Option<signal::Process>,
 }
@@ -83,6 +85,7 @@ impl Target {
     pub fn fate(&self) -> Fate {
         match &self.process {
             None => Fate::Untouched,
+            Some(_) if !ends(self.signal) => Fate::Sent,
             Some(process) if process.has_ended() => Fate::Ended,
             Some(_) => Fate::Running,
         }
@@ -97,8 +100,39 @@ pub enum Fate {
     Ended,
     /// It runs on; it may have closed its sockets.
     Running,
+    /// A signal was delivered that is no request to end.
+    Sent,
     /// It was not signalled: it no longer held a socket, or must not be ended.
     Untouched,
+}
+
+/// Whether a signal asks a process to end, or ends it. HUP makes a daemon read
+/// its configuration again; it and the signals of job control do not count.
+pub fn ends(signal: Signal) -> bool {
+    use Signal::{
+        SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGINT, SIGKILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTERM,
+        SIGTRAP,
+    };
+
+    let endings = [
+        SIGTERM, SIGINT, SIGQUIT, SIGKILL, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS,
+        SIGTRAP,
+    ];
+    endings.contains(&signal)
+}
+
+/// Whether a process is stopped, as by Ctrl-Z; false if that cannot be read.
+pub fn is_stopped(owner: &Owner) -> bool {
+    os::is_stopped(owner.pid)
+}
+
+/// Sends a signal that is no request to end to every owner of the sockets in
+/// `report`, and does not wait for anything.
+pub fn send(report: &Report, signal: Signal) -> Result<Ending> {
+    let sockets = &report.sockets;
+    let mut signaller = Signaller { signal, keys: keys(sockets), targets: Vec::new() };
+    owners(sockets).into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
+    Ok(Ending { targets: signaller.targets, bound: Vec::new(), again: None, others: Vec::new() })
 }
 
 /// Every process that was seen to hold one of the sockets, parents before their children:
@@ -220,7 +254,7 @@ fn end_sockets(
     let keys = keys(sockets);
     let query = &by_ports(query, sockets);
     let owners = owners(sockets);
-    let watch = could_come_back(&owners);
+    let watch = time_to_come_back(&owners);
     let mut signaller = Signaller { signal, keys, targets: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
@@ -242,7 +276,7 @@ fn end_sockets(
     };
     signaller.wait_for_ends();
     let Signaller { keys, targets, .. } = signaller;
-    let bound = if free && !watch { Vec::new() } else { bound_now(query, others, watch)? };
+    let bound = if free && watch.is_zero() { Vec::new() } else { bound_now(query, others, watch)? };
     let again = bound.iter().find(|socket| !keys.contains(&socket.key)).cloned();
     Ok(Ending { targets, bound, again, others: others.to_vec() })
 }
@@ -314,6 +348,11 @@ fn is_other(others: &[u64], key: u64) -> bool {
 
 /// The keys of what serves the chosen ports now.
 fn table(query: &Query) -> Result<Vec<u64>> {
+    // Other namespaces are found by their processes.
+    if query.all_namespaces {
+        let report = crate::look(query)?;
+        return Ok(report.sockets.iter().map(|socket| socket.key).chain(report.others).collect());
+    }
     Ok(snapshot::entries(query)?.iter().map(|entry| entry.key).collect())
 }
 
@@ -333,11 +372,17 @@ impl Signaller {
         if protection(owner.pid).is_none() {
             process = signal::open(owner.pid, &self.keys)?;
         }
+        let mut stopped = false;
         if let Some(process) = &process {
+            stopped = is_stopped(&owner);
             process.signal(self.signal)?;
+            // It gets no other signal before it goes on; KILL needs none.
+            if stopped && ends(self.signal) && self.signal != Signal::SIGKILL {
+                process.signal(Signal::SIGCONT)?;
+            }
         }
         let ports = ports(&owner, sockets);
-        self.targets.push(Target { owner, ports, signal: self.signal, process });
+        self.targets.push(Target { owner, ports, signal: self.signal, stopped, process });
         Ok(())
     }
 
@@ -379,25 +424,36 @@ impl Signaller {
     }
 }
 
-/// Whether somebody may start one of the owners again: a service manager, or a
-/// parent that is not above this program. Process 1 is above it, but starts
-/// things again on macOS and in many containers.
-fn could_come_back(owners: &[Rc<Owner>]) -> bool {
+/// How long something that may start one of the owners again is waited for.
+///
+/// systemd waits 100 ms before that (`RestartSec`), runit up to a second; PM2 and
+/// others start it at once. Any other parent is given a moment, if it is not above
+/// this program. Process 1 is above it, but starts things again on macOS and in
+/// many containers.
+fn time_to_come_back(owners: &[Rc<Owner>]) -> Duration {
+    const SERVICE: Duration = Duration::from_millis(1500);
+    const PARENT: Duration = Duration::from_millis(250);
+
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();
-    owners.iter().any(|owner| {
+    let has_parent = |owner: &Rc<Owner>| {
         let outside =
             |parent: u32| parent == 1 || !(above().contains(&parent) || set.contains(&parent));
-        owner.service.is_some() || owner.parent.is_some_and(outside)
-    })
+        owner.parent.is_some_and(outside)
+    };
+    if owners.iter().any(|owner| owner.service.is_some()) {
+        SERVICE
+    } else if owners.iter().any(has_parent) {
+        PARENT
+    } else {
+        Duration::ZERO
+    }
 }
 
 /// What the query finds now. After sockets that somebody may bind again, it looks for a while.
-fn bound_now(query: &Query, others: &[u64], watch: bool) -> Result<Vec<Socket>> {
-    /// Supervisors that restart at once do so within this time.
-    const WATCH: Duration = Duration::from_millis(250);
+fn bound_now(query: &Query, others: &[u64], watch: Duration) -> Result<Vec<Socket>> {
     const STEP: Duration = Duration::from_millis(10);
 
-    let deadline = Instant::now() + if watch { WATCH } else { Duration::ZERO };
+    let deadline = Instant::now() + watch;
     loop {
         let mut bound = Vec::new();
         // Owners are looked for only where there is something to own.

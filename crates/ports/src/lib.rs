@@ -56,7 +56,7 @@ mod report;
 mod route;
 mod selector;
 mod snapshot;
-mod supervisor;
+pub mod supervisor;
 pub mod wait;
 pub mod watch;
 

@@ -30,6 +30,19 @@ pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     Some(Stat { name, parent, start })
 }
 
+/// Whether `/proc/PID/stat` says that a process is stopped, by job control or by a tracer (proc(5)).
+pub(crate) fn is_stopped(stat: &[u8]) -> bool {
+    let close = stat.iter().rposition(|&byte| byte == b')');
+    let state = close.and_then(|close| stat.get(close + 2));
+    matches!(state, Some(b'T' | b't'))
+}
+
+/// Whether a process belongs to the service manager of a user, by `/proc/PID/cgroup`.
+pub(crate) fn is_of_user_manager(cgroup: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(cgroup);
+    text.split('/').any(|part| part.starts_with("user@") && part.ends_with(".service"))
+}
+
 /// Splits `/proc/PID/cmdline` at its NULs. A process that rewrote its title leaves padding at the end.
 pub(crate) fn cmdline(bytes: &[u8]) -> Vec<String> {
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
@@ -160,6 +173,23 @@ mod tests {
         for broken in ["", "12", "12 (x", "12 (x)", "12 )x(", "12 (x) S a", "12 (x) S 7 1"] {
             assert_eq!(stat(broken.as_bytes()), None, "{broken:?}");
         }
+    }
+
+    #[test]
+    fn a_stopped_process_is_known_by_its_state() {
+        for (stat, stopped) in [
+            (&b"7 (cat) T 1 7"[..], true),
+            (b"7 (cat) t 1 7", true),
+            (b"7 (a) T b) S 1 7", false),
+            (b"7 (cat)", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_stopped(stat), stopped, "{stat:?}");
+        }
+        assert!(is_of_user_manager(
+            b"0::/user.slice/user-7.slice/user@7.service/app.slice/x.service"
+        ));
+        assert!(!is_of_user_manager(b"0::/system.slice/x.service"));
     }
 
     #[test]

@@ -24,6 +24,61 @@ const SUPERVISORS: [(&str, bool); 14] = [
     ("entr", false),
 ];
 
+/// What starts a process again, and what stops it from doing so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// systemd, which runs this unit; the manager of a user if `user`.
+    Systemd {
+        /// The unit, such as `web.service`.
+        unit: String,
+        /// Whether the manager is that of a user.
+        user: bool,
+    },
+    /// launchd, which runs the job with this label.
+    Launchd {
+        /// The label, such as `com.example.web`.
+        label: String,
+        /// The user whose agent it is; `None` for a daemon of the system.
+        user: Option<u32>,
+    },
+    /// `runsv` of runit, which supervises this service.
+    Runit(String),
+    /// PM2.
+    Pm2,
+    /// `supervisord`.
+    Supervisord,
+    /// Another supervisor, by its name.
+    Other(String),
+}
+
+/// The manager of an owner whose service is known.
+pub fn manager(owner: &Owner) -> Option<Manager> {
+    let service = owner.service.as_ref()?;
+    if service.ends_with(".service") {
+        return Some(Manager::Systemd {
+            unit: service.clone(),
+            user: os::is_of_user_manager(owner.pid),
+        });
+    }
+    let (name, supervisor) = match service.strip_suffix(')').and_then(|one| one.split_once(" (")) {
+        Some((name, supervisor)) => (Some(name), supervisor),
+        None => (None, service.as_str()),
+    };
+    Some(match (supervisor, name) {
+        ("runsv", Some(name)) => Manager::Runit(name.to_owned()),
+        ("PM2", _) => Manager::Pm2,
+        ("supervisord", _) => Manager::Supervisord,
+        (other, _) if SUPERVISORS.iter().any(|(known, _)| known.trim_end() == other) => {
+            Manager::Other(other.to_owned())
+        }
+        // What is no supervisor is a label of launchd.
+        (label, _) => Manager::Launchd {
+            label: label.to_owned(),
+            user: os::is_of_user_manager(owner.pid).then_some(owner.uid),
+        },
+    })
+}
+
 /// A process, as far as its descendants need to know it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ancestor {
@@ -82,7 +137,7 @@ fn service(name: &str, command: impl FnOnce() -> Vec<String>) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use super::service;
+    use super::*;
 
     #[test]
     fn supervisors_are_known_by_their_names() {
@@ -96,5 +151,22 @@ mod tests {
         for other in ["bash", "systemd", "PM2", "runsvdir", "supervisor", ""] {
             assert_eq!(named(other, &["x", "web"]), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_service_names_its_manager() {
+        let of = |service: &str| {
+            manager(&Owner { service: Some(service.to_owned()), uid: 501, ..Owner::default() })
+        };
+        // No process has this owner's id, 0.
+        let unit = "web.service".to_owned();
+        assert_eq!(of("web.service"), Some(Manager::Systemd { unit, user: false }));
+        assert_eq!(of("web (runsv)"), Some(Manager::Runit("web".to_owned())));
+        assert_eq!(of("PM2"), Some(Manager::Pm2));
+        assert_eq!(of("supervisord"), Some(Manager::Supervisord));
+        assert_eq!(of("web (s6-supervise)"), Some(Manager::Other("s6-supervise".to_owned())));
+        let label = "com.example.web".to_owned();
+        assert_eq!(of("com.example.web"), Some(Manager::Launchd { label, user: None }));
+        assert_eq!(manager(&Owner::default()), None);
     }
 }

@@ -50,12 +50,15 @@ Examples:
   mx ports 3000-3010 nginx    a range, and a process by its name
   mx ports http://localhost:3000/x
   mx ports 53/udp pid:1234    a protocol, and a process by its id
+  mx ports -t 3000            only the PIDs, as lsof -t
   mx ports --udp --json | jq '.sockets[].port'")]
 pub(crate) struct PortsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
     query: QueryArgs,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 /// Which sockets.
@@ -75,6 +78,14 @@ struct QueryArgs {
     /// Sockets of other network namespaces too, as those of containers
     #[arg(long)]
     all_namespaces: bool,
+}
+
+/// How to print the list.
+#[derive(clap::Args)]
+struct ListArgs {
+    /// Print only the PIDs of the owners, one a line
+    #[arg(short = 't', long)]
+    pids: bool,
 }
 
 impl QueryArgs {
@@ -124,18 +135,26 @@ enum Verb {
 
 pub(crate) fn ports(args: PortsArgs, out: &Out) -> Outcome {
     match args.verb {
-        Some(Verb::Kill(Deferred(args))) => kill::kill(args, out),
+        Some(Verb::Kill(Deferred(args))) => kill::kill(&args, out),
         Some(Verb::Wait(Deferred(args))) => wait::wait(&args, out),
         Some(Verb::Free(Deferred(args))) => free::free(args, out),
         Some(Verb::Watch(Deferred(args))) => watch::watch(args, out),
-        None => list(args.query, out),
+        None => list(args.query, args.list.pids, out),
     }
 }
 
-fn list(args: QueryArgs, out: &Out) -> Outcome {
-    let query = Query { containers: true, ..args.query()? };
+fn list(args: QueryArgs, only_pids: bool, out: &Out) -> Outcome {
+    if only_pids && out.is_json() {
+        let message = "cannot print only PIDs as a document";
+        return Err(Failure::usage(message, "leave out --pids or --json"));
+    }
+    let query = Query { containers: !only_pids, ..args.query()? };
     let report = ports::list(&query)?;
-    out.document("mx.ports/1", &report, || listing::table(&report.sockets, &query))?;
+    if only_pids {
+        out.text(&pids(&report))?;
+    } else {
+        out.document("mx.ports/1", &report, || listing::table(&report.sockets, &query))?;
+    }
     for note in &report.notes {
         out.note(note);
     }
@@ -145,7 +164,19 @@ fn list(args: QueryArgs, out: &Out) -> Outcome {
     if report.hidden > 0 {
         out.hint(&why_hidden(report.hidden));
     }
+    if only_pids && !report.sockets.is_empty() && pids(&report).is_empty() {
+        let none = "cannot print a PID: no owner can be seen";
+        return Err(Failure::unable(none));
+    }
     Ok(Exit::found(!report.sockets.is_empty()))
+}
+
+/// The owners that were seen, each once, one a line.
+fn pids(report: &Report) -> String {
+    let mut pids: Vec<u32> =
+        ports::kill::owners(&report.sockets).iter().map(|one| one.pid).collect();
+    pids.sort_unstable();
+    pids.iter().map(|pid| format!("{pid}\n")).collect()
 }
 
 /// Nothing was found, but not everything could be seen.

@@ -131,6 +131,18 @@ pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
     Some(Ancestor { name: stat.name, parent: stat.parent })
 }
 
+/// Whether a process is stopped; false if that cannot be read.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    process::read(rustix::fs::CWD, &format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| procfs::is_stopped(&stat))
+}
+
+/// Whether the service manager of a user, and not the system's, runs a process.
+pub(crate) fn is_of_user_manager(pid: u32) -> bool {
+    process::read(rustix::fs::CWD, &format!("/proc/{pid}/cgroup"))
+        .is_ok_and(|cgroup| procfs::is_of_user_manager(&cgroup))
+}
+
 /// The arguments of a process; empty if they cannot be read.
 pub(crate) fn command(pid: u32) -> Vec<String> {
     procfs::cmdline(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())

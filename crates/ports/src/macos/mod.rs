@@ -177,6 +177,19 @@ pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
     Some(Ancestor { name: process.name, parent: process.parent })
 }
 
+/// Whether a process is stopped; false if that cannot be read.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let mut info = [0u8; darwin::PROCESS_INFO];
+    let pid = c_int::try_from(pid);
+    pid.is_ok_and(|pid| fill(pid, PROC_PIDTBSDINFO, &mut info).is_some_and(darwin::is_stopped))
+}
+
+/// Whether launchd runs a process for a user, and not for the system: the user's
+/// agents are not root's.
+pub(crate) fn is_of_user_manager(pid: u32) -> bool {
+    user(pid).is_some_and(|uid| uid != 0)
+}
+
 /// The arguments of a process; empty if they cannot be read.
 pub(crate) fn command(pid: u32) -> Vec<String> {
     let start = c_int::try_from(pid).ok().and_then(sysctl::started_with);
