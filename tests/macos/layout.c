@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/errno.h>
 #include <sys/event.h>
+#include <sys/proc.h>
 #include <sys/proc_info.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
@@ -94,6 +95,7 @@ FIELD(struct proc_bsdinfo, pbi_start_tvusec, 128, 8);
 /* SHORT_INFO. */
 SIZE(struct proc_bsdshortinfo, 64);
 FIELD(struct proc_bsdshortinfo, pbsi_ppid, 4, 4);
+FIELD(struct proc_bsdshortinfo, pbsi_status, 12, 4);
 FIELD(struct proc_bsdshortinfo, pbsi_comm, 16, 16);
 FIELD(struct proc_bsdshortinfo, pbsi_uid, 36, 4);
 
@@ -111,6 +113,7 @@ IS(PROC_PIDT_SHORTBSDINFO, 13);
 IS(PROC_PIDLISTFILEPORTS, 14);
 IS(PROC_PIDFDSOCKETINFO, 3);
 IS(PROC_PIDFILEPORTSOCKETINFO, 3);
+IS(SSTOP, 4);
 IS(PROC_PIDPATHINFO_MAXSIZE, 4096);
 IS(CTL_KERN, 1);
 IS(KERN_PROCARGS2, 49);

@@ -153,9 +153,9 @@ pub(crate) fn short_process(info: &[u8]) -> Option<Process> {
     })
 }
 
-/// Whether a `proc_bsdinfo` is of a stopped process: `SSTOP` in sys/proc.h.
+/// Whether a `proc_bsdshortinfo` is of a stopped process: `SSTOP` in sys/proc.h.
 pub(crate) fn is_stopped(info: &[u8]) -> bool {
-    read_u32(info, 4) == Some(4)
+    read_u32(info, 12) == Some(4)
 }
 
 /// The unique id in a `proc_uniqidentifierinfo`: no later process has it, and
@@ -401,6 +401,9 @@ mod tests {
         assert_eq!((decoded.parent, decoded.uid, decoded.start), (940, 501, None));
         assert_eq!(decoded.name, "login");
         assert_eq!(short_process(&info[..39]), None);
+        assert!(!is_stopped(&info));
+        info[12] = 4;
+        assert!(is_stopped(&info));
     }
 
     #[test]
@@ -446,9 +449,6 @@ mod tests {
         assert_eq!(name(&info), "Google Chrome He");
         put(&mut info, 64, b"Google Chrome Helper");
         assert_eq!(name(&info), "Google Chrome Helper");
-        assert!(!is_stopped(&info));
-        info[4] = 4;
-        assert!(is_stopped(&info));
         let decoded = process(&info).expect("a process");
         assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, Some(1_700_000_000)));
         assert_eq!(process(&info[..100]), None);

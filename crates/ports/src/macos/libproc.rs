@@ -128,6 +128,12 @@ pub(super) fn basics(pid: c_int) -> Option<darwin::Process> {
     })
 }
 
+/// Whether a process is stopped.
+pub(super) fn is_stopped(pid: c_int) -> bool {
+    let mut short = [0u8; darwin::SHORT_INFO];
+    fill(pid, PROC_PIDT_SHORTBSDINFO, &mut short).is_some_and(darwin::is_stopped)
+}
+
 /// What tells a process from every later one; `None` if it has ended. The kernel
 /// says it of any user's process.
 pub(super) fn identity(pid: c_int) -> Option<u64> {

@@ -177,11 +177,9 @@ pub(crate) fn ancestor(pid: u32) -> Option<Ancestor> {
     Some(Ancestor { name: process.name, parent: process.parent })
 }
 
-/// Whether a process is stopped; false if that cannot be read.
+/// Whether any user's process is stopped.
 pub(crate) fn is_stopped(pid: u32) -> bool {
-    let mut info = [0u8; darwin::PROCESS_INFO];
-    let pid = c_int::try_from(pid);
-    pid.is_ok_and(|pid| fill(pid, PROC_PIDTBSDINFO, &mut info).is_some_and(darwin::is_stopped))
+    c_int::try_from(pid).is_ok_and(libproc::is_stopped)
 }
 
 /// Whether launchd runs a process for a user, and not for the system: the user's

@@ -25,7 +25,7 @@ struct process {
 	uint64_t unique, start;
 	const char *name, *comm, *executable, *directory, *arguments, *environment;
 	bool is_self, is_dead, is_zombie, is_stubborn, is_restricted, starts_later;
-	bool stays_zombie;
+	bool stays_zombie, is_stopped, is_asked_to_end;
 };
 
 struct socket {

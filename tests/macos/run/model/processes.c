@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/event.h>
+#include <sys/proc.h>
 #include <sys/proc_info.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,8 +18,11 @@
 int host_kill(pid_t, int);
 int host_pipe(int *);
 
-/* SRUN, SSTOP and SZOMB of bsd/sys/proc.h, which only the kernel sees. */
-enum { RUNS = 2, ZOMBIE = 5 };
+/* bsd/sys/proc.h */
+static uint32_t status(const struct process *process)
+{
+	return process->is_zombie ? SZOMB : process->is_stopped ? SSTOP : SRUN;
+}
 
 pid_t getpid(void) { return model.self; }
 pid_t getppid(void) { return model.parent; }
@@ -137,7 +141,7 @@ static int list_fileports(const struct process *process, struct proc_fileportinf
 static int describe(const struct process *process, struct proc_bsdinfo *info)
 {
 	*info = (struct proc_bsdinfo){
-		.pbi_status = process->is_zombie ? ZOMBIE : RUNS, .pbi_pid = (uint32_t)process->pid,
+		.pbi_status = status(process), .pbi_pid = (uint32_t)process->pid,
 		.pbi_ppid = (uint32_t)process->parent, .pbi_uid = process->uid,
 		.pbi_ruid = process->uid, .pbi_svuid = process->uid,
 		.pbi_pgid = (uint32_t)process->group, .pbi_start_tvsec = process->start};
@@ -151,7 +155,7 @@ static int describe_shortly(const struct process *process, struct proc_bsdshorti
 	*info = (struct proc_bsdshortinfo){
 		.pbsi_pid = (uint32_t)process->pid, .pbsi_ppid = (uint32_t)process->parent,
 		.pbsi_pgid = (uint32_t)process->group,
-		.pbsi_status = process->is_zombie ? ZOMBIE : RUNS, .pbsi_uid = process->uid,
+		.pbsi_status = status(process), .pbsi_uid = process->uid,
 		.pbsi_ruid = process->uid, .pbsi_svuid = process->uid};
 	strncpy(info->pbsi_comm, process->comm, sizeof info->pbsi_comm - 1);
 	return sizeof *info;
@@ -236,6 +240,28 @@ static bool may_signal(const struct process *process, int number)
 	return model.uid == 0 || model.uid == process->uid;
 }
 
+/*
+ * bsd/kern/kern_sig.c:psignal_internal: a stopped process takes only KILL and CONT
+ * at once; others wait until it goes on. 0, and signals that do not end, do nothing.
+ */
+static void take(struct process *process, int number)
+{
+	bool ends = number == SIGKILL || (!process->is_stubborn &&
+		    (number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT));
+
+	if (number == SIGCONT) {
+		process->is_stopped = false;
+		ends = process->is_asked_to_end;
+	} else if (process->is_stopped && number != SIGKILL) {
+		process->is_asked_to_end |= ends;
+		return;
+	}
+	if (ends && process->slow)
+		process->ends = process->slow;
+	else if (ends)
+		end(process);
+}
+
 /* bsd/kern/kern_sig.c:kill: a zombie takes every signal. */
 int kill(pid_t pid, int number)
 {
@@ -254,12 +280,7 @@ int kill(pid_t pid, int number)
 		return fails(EPERM);
 	if (number)
 		dprintf(2, "model: signal %d to %d\n", number, pid);
-	if (number && (number == SIGKILL || !process->is_stubborn)) {
-		if (process->slow)
-			process->ends = process->slow;
-		else
-			end(process);
-	}
+	take(process, number);
 	return 0;
 }
 

@@ -86,6 +86,7 @@ static void set_process(struct process *process, const char *key, char *value)
 	else if IS("self") process->is_self = number(value);
 	else if IS("zombie") process->is_zombie = number(value);
 	else if IS("unreaped") process->stays_zombie = number(value);
+	else if IS("stopped") process->is_stopped = number(value);
 	else if IS("stubborn") process->is_stubborn = number(value);
 	else if IS("restricted") process->is_restricted = number(value);
 	else if IS("later") process->starts_later = number(value);
