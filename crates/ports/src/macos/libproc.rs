@@ -67,7 +67,7 @@ pub(super) fn sockets(pid: c_int) -> io::Result<Vec<Entry>> {
 
 /// Asks for a socket; 0 if its descriptor was closed, or got another use, since it was listed.
 fn described(info: &mut [u8], ask: impl FnOnce(*mut c_void, c_int) -> c_int) -> io::Result<c_int> {
-    match told(|| ask(info.as_mut_ptr().cast(), size(info.len()))) {
+    match answered(|| ask(info.as_mut_ptr().cast(), size(info.len()))) {
         Err(error) if is_closed(&error) => Ok(0),
         answer => answer,
     }
@@ -166,7 +166,7 @@ fn executable(pid: c_int) -> Option<String> {
 fn grow(first: usize, read: impl Fn(*mut c_void, c_int) -> c_int) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0u8; first];
     loop {
-        let length = told(|| read(bytes.as_mut_ptr().cast(), size(bytes.len())))?;
+        let length = answered(|| read(bytes.as_mut_ptr().cast(), size(bytes.len())))?;
         let length = usize::try_from(length).unwrap_or(0);
         if length < bytes.len() {
             bytes.truncate(length);
@@ -183,7 +183,7 @@ fn size(length: usize) -> c_int {
 
 /// What libproc answers. It returns 0 both for "nothing" and for an error (its
 /// own `libproc.c` makes it of -1), so errno tells, once an older one is cleared.
-fn told(ask: impl FnOnce() -> c_int) -> io::Result<c_int> {
+fn answered(ask: impl FnOnce() -> c_int) -> io::Result<c_int> {
     // SAFETY: __error returns this thread's errno, which is always writable.
     unsafe { *libc::__error() = 0 };
     let answer = ask();

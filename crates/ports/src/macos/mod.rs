@@ -144,7 +144,7 @@ pub fn missing_right() -> Option<Missing> {
 
 /// Whether packets to `ip` are delivered here: `None` if not. Which interface has
 /// it is not asked; a link-local address without its interface counts as here, as
-/// that cannot be told.
+/// that cannot be known.
 #[expect(clippy::option_option, reason = "Linux knows the interface")]
 pub(crate) fn home(ip: IpAddr, zone: Option<&str>) -> Option<Option<u32>> {
     let is_here = match (ip, zone.and_then(interface_index)) {

@@ -6,7 +6,7 @@
 
 #include "model.h"
 
-/* One answer, with its address behind it. */
+/* One answer, followed by its address. */
 struct answer {
 	struct addrinfo info;
 	struct sockaddr_storage address;

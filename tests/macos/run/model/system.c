@@ -47,7 +47,7 @@ static int append_all(char **at, const char *list)
 /*
  * bsd/kern/kern_sysctl.c:sysctl_procargsx: EINVAL for no process and for another
  * user's; the environment of a restricted program is left out; the size alone is
- * told to anybody if it is not. The path is padded to the size of a pointer
+ * given to anybody if it is not. The path is padded to the size of a pointer
  * (kern_exec.c:exec_extract_strings).
  */
 static int start_of_process(pid_t pid, void *buffer, size_t *size)

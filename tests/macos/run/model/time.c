@@ -1,5 +1,5 @@
 /*
- * Clocks that do not run: the time of day stands still, and the other clocks move
+ * Clocks that do not run: the time of day does not change, and the other clocks move
  * when mx waits, by as much. So a wait takes no time, and a busy machine changes
  * no answer. Only what another thread of mx does is waited for in real time.
  */
