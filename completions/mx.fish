@@ -23,6 +23,8 @@ function __mx_parse
         else if test "$word" = --
             set follows literal
             switch $path
+                case 'mx ports wait'
+                    set follows last
                 case 'mx limits run'
                     set follows last
             end
@@ -45,7 +47,7 @@ function __mx_parse
                     set skip yes
                 case 'mx ports kill -h' 'mx ports kill --help'
                     set follows none
-                case 'mx ports wait --color' 'mx ports wait --timeout' 'mx ports wait --interval'
+                case 'mx ports wait --color' 'mx ports wait --status' 'mx ports wait --timeout' 'mx ports wait --interval'
                     set skip yes
                 case 'mx ports wait -h' 'mx ports wait --help'
                     set follows none
@@ -232,9 +234,9 @@ end
 
 # __mx_command_line: completes the command line behind `--`.
 function __mx_command_line
-    set -l words (commandline -opc)
-    set -e words[1..(contains -i -- -- $words)]
-    complete -C "$words "(commandline -ct)
+    # Not the words, which would be without their quotes.
+    set -l line (commandline -cp | string collect)
+    complete -C (string replace -r -- '(?s)^.*?\s--\s+' '' $line | string collect)
 end
 
 complete -c mx -f
@@ -277,10 +279,13 @@ complete -c mx -n '__mx_at option "mx ports kill" --all-namespaces' -l all-names
 complete -c mx -n '__mx_at argument "mx ports kill" 0 9999' -k -a '(__mx_live ports)'
 complete -c mx -n '__mx_at option "mx ports wait" --tcp' -l tcp -d 'Only TCP'
 complete -c mx -n '__mx_at option "mx ports wait" --udp' -l udp -d 'Only UDP'
-complete -c mx -n '__mx_at option "mx ports wait" --free' -l free -d 'Wait until nothing is bound any more'
+complete -c mx -n '__mx_at option "mx ports wait" --free' -l free -d 'Wait until a server can bind the ports'
+complete -c mx -n '__mx_at option "mx ports wait" --no-connect' -l no-connect -d 'Connect to nothing: it is enough that a socket listens'
+complete -c mx -n '__mx_at option "mx ports wait"' -l status -x -d 'A status of HTTP that counts as up, such as 200, or a range, such as 200-299'
 complete -c mx -n '__mx_at option "mx ports wait" --timeout' -l timeout -x -k -a '(__mx_live times)' -d 'How long to wait'
 complete -c mx -n '__mx_at option "mx ports wait" --interval' -l interval -x -k -a '(__mx_live times)' -d 'How often to look'
 complete -c mx -n '__mx_at argument "mx ports wait" 0 9999' -k -a '(__mx_live ports)'
+complete -c mx -n '__mx_at last "mx ports wait"' -k -a '(__mx_command_line)'
 complete -c mx -n '__mx_at option "mx ports free" --count' -l count -x -d 'How many ports, all different'
 complete -c mx -n '__mx_at option "mx ports free" --range' -l range -x -d 'Only ports of this range, all of them'
 complete -c mx -n '__mx_at option "mx ports free" --udp' -l udp -d 'For UDP instead of TCP'

@@ -15,7 +15,8 @@ function mx {
   unset -f mx
   # shellcheck source=shell/function.bash
   [[ ! -r ${_mx_home-}/shell/function.bash ]] || builtin source "$_mx_home/shell/function.bash"
-  mx "$@"
+  # An ERR trap runs once, for the call of this function.
+  mx "$@" || return
 }
 
 function _mx {

@@ -23,7 +23,7 @@ function mx --description 'Short answers to what developers ask a machine'
                 set asked raise
                 break
             case ':-*' :auto :always :never
-                # Options may stand before the command, and the value of --color.
+                # Options may come before the command, and the value of --color.
             case ':*' '*:--'
                 break
         end
@@ -65,5 +65,5 @@ function mx --description 'Short answers to what developers ask a machine'
         builtin ulimit $settings[1] $settings[2]
         set -e settings[1..2]
     end
-    MX_RAISED=$raised command mx $argv
+    MX_RAISED=$fish_pid:$raised command mx $argv
 end

@@ -1,6 +1,7 @@
 //! The bash integration in a real bash: typed into a pseudo-terminal, read from the screen.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
 use portable_pty::CommandBuilder;
@@ -138,7 +139,7 @@ fn options_that_are_given_are_not_offered_again() {
 fn arguments_behind_two_dashes_are_completed() {
     let fixture = Fixture::new("tcp 127.0.0.1:0");
     let port = format!(" {} ", fixture.port(0));
-    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports watch --tcp -- "] {
         let ports = offered(words);
         assert!(ports.contains(&port), "{words}: {ports}");
         assert!(!ports.contains(" kill "), "{words}: {ports}");
@@ -147,6 +148,45 @@ fn arguments_behind_two_dashes_are_completed() {
     assert_eq!(offered("mx setup -- zsh ba"), "  \n");
     assert_eq!(offered("mx limits run -- mx-no-such-prog"), "  \n", "a program stands there");
     assert!(offered("mx limits run -- env").contains(" env "));
+    // Here, too, and an argument of it is none of this program.
+    assert_eq!(offered("mx ports wait 3000 -- mx-no-such-prog"), "  \n");
+    assert!(offered("mx ports wait --free 3000 -- env").contains(" env "));
+}
+
+#[test]
+fn words_of_another_program_are_completed_by_its_own_completion() {
+    assert_eq!(offered("mx limits run -- mx ports --ud"), " --udp \n");
+    assert_eq!(offered("mx limits run nofile=64 -- mx --color ne"), " never \n");
+    let output = script(
+        "source \"$ROOT/completions/mx.bash\"\n\
+         _own() { COMPREPLY=(\"$COMP_CWORD,$1,$2,$3,$COMP_LINE,$COMP_POINT\"); }; complete -F _own own\n\
+         COMP_LINE='mx limits run -- own a --op' COMP_WORDS=(mx limits run -- own a --op)\n\
+         COMP_CWORD=6 COMP_POINT=27; _mx; echo \"$COMPREPLY\"; echo \"$COMP_CWORD $COMP_LINE\"",
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let expected = "2,own,--op,a,own a --op,10\n6 mx limits run -- own a --op\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    // One without a completion takes files.
+    assert_eq!(offered("mx limits run -- mx-none --op"), "  \n");
+}
+
+#[test]
+fn a_name_leads_to_the_pids_of_that_name() {
+    // What runs in the group of a completion is left out.
+    let fixture = || {
+        let mut command = Fixture::command("", &["mx-name-of-a-process".as_ref()]);
+        command.process_group(0);
+        Fixture::with(command)
+    };
+    let first = fixture();
+    for words in ["mx limits --pid MX-name-of", "mx limits set --pid mx-name-of-a-process"] {
+        assert_eq!(offered(words), format!(" {} \n", first.pid()), "{words}");
+    }
+    let second = fixture();
+    let both = offered("mx limits --pid mx-name-of");
+    assert!(both.contains(&first.pid().to_string()), "{both}");
+    assert!(both.contains(&second.pid().to_string()), "{both}");
+    assert_eq!(offered("mx limits --pid mx-no-such-name"), "  \n");
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn transcripts() {
         ("HOME", home.path().to_string_lossy().into_owned()),
         ("USER", sys::user::name(uid).expect("this user has a name")),
         ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),
+        ("MX", MX.to_owned()),
     ]);
     let mut drifted = Vec::new();
     for file in transcript_files() {

@@ -16,7 +16,8 @@ use crate::terminal::Terminal;
 /// The stand-in says how it was called, and writes the file `directives`.
 const STAND_IN: &str = r#"#!/bin/sh
 if [ -n "${MX_RAISED-}" ]; then
-  echo "second run: $MX_RAISED; soft limit $(ulimit -Sn); channel ${MX_DIRECTIVES-none}"
+  [ "${MX_RAISED%%:*}" = $PPID ] || echo "${MX_RAISED%%:*} is not the parent, $PPID"
+  echo "second run: ${MX_RAISED#*:}; soft limit $(ulimit -Sn); channel ${MX_DIRECTIVES-none}"
   exit "${SECOND:-0}"
 fi
 if [ -n "${MX_DIRECTIVES-}" ]; then

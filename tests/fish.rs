@@ -144,14 +144,37 @@ fn options_that_are_given_are_not_offered_again() {
 fn arguments_behind_two_dashes_are_completed() {
     let fixture = Fixture::new("tcp 127.0.0.1:0");
     let port = format!("{}\t", fixture.port(0));
-    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports wait --free -- "] {
+    for words in ["mx ports -- ", "mx ports kill -- 1 ", "mx ports watch --tcp -- "] {
         let ports = offered(words);
         assert!(ports.contains(&port), "{words}: {ports}");
         assert!(!ports.contains("kill\t"), "{words}: {ports}");
     }
     assert_eq!(offered("mx setup -- zs"), "zsh\tThe Z shell\n");
     assert_eq!(offered("mx setup -- zsh ba"), "");
-    assert_eq!(offered("mx limits run -- nofil"), offered("nofil"), "a program stands there");
+    for words in ["mx limits run -- nofil", "mx ports wait 3000 -- nofil"] {
+        assert_eq!(offered(words), offered("nofil"), "{words}: a program follows");
+    }
+}
+
+#[test]
+fn quotes_in_the_words_of_another_program_are_kept() {
+    // How many words the completion of another program sees, and the last one.
+    for (words, seen) in [
+        ("own a b ", "3 b"),
+        (r#"own "a b" "#, "2 a b"),
+        (r"own a\ b ", "2 a b"),
+        (r#"own "it is -- x" y "#, "3 y"),
+    ] {
+        let text = format!(
+            "source \"$ROOT/completions/mx.fish\"\n\
+             function seen; set -l w (commandline -opc); echo (count $w) $w[-1]; end\n\
+             complete -c own -f -a '(seen)'\n\
+             complete -C 'mx limits run nofile=64 -- {words}'"
+        );
+        let output = script(&text);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(printed.replace('\\', "").trim_end(), seen, "{words}: {output:?}");
+    }
 }
 
 #[test]

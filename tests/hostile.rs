@@ -138,7 +138,7 @@ pub(crate) fn skipped(why: &str) {
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+pub(crate) mod linux {
     use super::*;
     use std::fs;
     use std::os::unix::process::CommandExt;
@@ -315,7 +315,7 @@ mod linux {
 
     /// Lets every socket call for netlink fail with EPERM, as container sandboxes do.
     #[expect(unsafe_code, reason = "seccomp filters are installed between fork and exec")]
-    fn without_netlink(mut command: Command) -> Command {
+    pub(crate) fn without_netlink(mut command: Command) -> Command {
         use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
         // `struct seccomp_data`: the number of the call, then its arguments from byte 16.

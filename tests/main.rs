@@ -7,8 +7,10 @@ mod cli;
 mod clipboard;
 mod container;
 mod directives;
+mod faithful;
 mod fish;
 mod fixture;
+mod homes;
 mod hostile;
 mod kill;
 #[cfg(target_os = "linux")]
@@ -33,6 +35,9 @@ mod terminal;
 mod tidy;
 mod values;
 mod wait;
+mod wait_free;
+mod wait_http;
+mod wait_remote;
 mod watch;
 #[cfg(target_os = "linux")]
 mod wayland;

@@ -56,7 +56,10 @@ pub(crate) struct Network(String);
 impl Network {
     /// `None` if that is not allowed.
     pub(crate) fn new() -> Option<Self> {
-        let name = format!("mx-test-{}", std::process::id());
+        // In a namespace of processes of its own, each test has the same PID.
+        let own = std::fs::read_link("/proc/self/ns/net").expect("a namespace");
+        let own = own.to_string_lossy().replace(|char: char| !char.is_ascii_digit(), "");
+        let name = format!("mx-test-{own}-{}", std::process::id());
         let made = Command::new("ip").args(["netns", "add", &name]).output();
         if !made.is_ok_and(|output| output.status.success()) {
             return None;

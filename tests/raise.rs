@@ -251,13 +251,57 @@ fn without_the_function_the_line_to_type_is_said() {
 #[test]
 fn a_shell_that_did_not_do_it_is_found_out() {
     // The function's part is played here: the second run, with limits that did not change.
-    let output = Command::new(crate::cli::MX)
-        .args(["limits", "run", "nofile=200:400", "--", "env", "MX_RAISED=nofile=200"])
-        .args([crate::cli::MX, "limits", "raise", "nofile=300"])
-        .output()
-        .expect("mx runs");
+    let output = raise_again(&format!("MX_RAISED={}:nofile=200", std::process::id()), "");
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "nofile\t200\t200\n");
     let error = "mx: cannot raise the limits of this shell: its ulimit left nofile at 200\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), error);
+}
+
+#[test]
+fn limits_that_the_environment_claims_were_raised_are_not_believed() {
+    let own = std::process::id();
+    for (raised, offered) in [
+        // Left over from another shell, from an older version, and from the same shell.
+        (format!("MX_RAISED={}:nofile=1", own + 1), ""),
+        ("MX_RAISED=nofile=1".to_owned(), ""),
+        ("MX_RAISED=:nofile=1".to_owned(), ""),
+        (format!("MX_RAISED={own}:nofile=1"), "bash"),
+    ] {
+        let output = raise_again(&raised, offered);
+        assert_eq!(output.status.code(), Some(3), "{raised}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{raised}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("its function mx is not loaded"), "{raised}: {error}");
+    }
+    // The function itself meets such a variable, too.
+    for (shell, load) in [
+        ("zsh", "source \"$ROOT/mx.plugin.zsh\""),
+        ("bash", "source \"$ROOT/shell/mx.bash\""),
+        ("fish", "source $ROOT/shell/mx.fish"),
+    ] {
+        let arguments = if shell == "zsh" { "-fc" } else { "-c" };
+        let text = format!("{load}\nulimit -Sn 200\nmx limits raise nofile=300\nulimit -Sn");
+        let output = Command::new(shell)
+            .args([arguments, &text])
+            .env("PATH", path())
+            .env("ROOT", crate::zsh::root())
+            .env("MX_RAISED", "nofile=1")
+            .output()
+            .expect("the shell runs");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(printed, "nofile\t200\t300\n300\n", "{shell}: {output:?}");
+    }
+}
+
+/// `limits raise` as if a function called it again, with this in the environment.
+fn raise_again(raised: &str, offered: &str) -> Output {
+    let offered = format!("MX_DIRECTIVES={offered}");
+    let offered: &[&str] = if offered.ends_with('=') { &[] } else { &[&offered] };
+    Command::new(crate::cli::MX)
+        .args(["limits", "run", "nofile=200:400", "--", "env", raised])
+        .args(offered)
+        .args([crate::cli::MX, "limits", "raise", "nofile=300"])
+        .output()
+        .expect("mx runs")
 }

@@ -85,7 +85,10 @@ const SCRIPT: &str = r#"
         # Now there is room.
         rm "$HOME/ballast"
         "$MX" setup zsh >/dev/null 2>&1
-        "$MX" setup zsh --uninstall >/dev/null 2>&1
+        # And none to remove it.
+        head -c 2M /dev/zero >"$HOME/ballast" 2>/dev/null || :
+        "$MX" setup zsh --uninstall >/dev/null
+        rm "$HOME/ballast"
         find "$HOME" -type f"#;
 
 #[test]
@@ -232,4 +235,65 @@ fn nothing_is_installed_by_a_call() {
     let output = command.env("MX_INTEGRATION", "zsh:0.0.1:0").output().expect("mx runs");
     assert!(output.status.success());
     assert_eq!(files(home.path()), [home.path().join(".zshrc")]);
+}
+
+#[test]
+fn nothing_waits_for_a_lock_that_is_held_elsewhere() {
+    let home = home();
+    let zshrc = home.path().join(".zshrc");
+    assert!(run(home.path(), &["setup", "zsh"]).status.success());
+    let installed = fs::read(function(home.path())).expect("a file");
+    let older = String::from_utf8_lossy(&installed)
+        .replace(concat!(":", env!("CARGO_PKG_VERSION"), ":"), ":0.0.1:");
+    fs::write(function(home.path()), &older).expect("a file");
+
+    let held = fs::File::open(home.path()).expect("the home directory");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("a lock");
+    // An older integration stays until the next call, and no answer is late for it.
+    let called = call(home.path(), "zsh", "ports free");
+    assert_eq!((error(&called).as_str(), called.status.code()), ("", Some(0)));
+    assert_eq!(fs::read_to_string(function(home.path())).expect("a file"), older);
+    // Setup gives up in the end, with everything as it was.
+    let before = fs::read(&zshrc).expect("a file");
+    for arguments in [&["setup", "zsh"][..], &["setup", "zsh", "--uninstall"]] {
+        let refused = run(home.path(), arguments);
+        assert_eq!(refused.status.code(), Some(3));
+        let expected = format!(
+            "mx: cannot change files of your shells: another program keeps {} locked\n",
+            home.path().display()
+        );
+        assert_eq!(error(&refused), expected);
+        assert_eq!(fs::read(&zshrc).expect("a file"), before);
+    }
+    drop(held);
+    assert!(error(&call(home.path(), "zsh", "ports free")).contains("integration is now that of"));
+    assert!(run(home.path(), &["setup", "zsh", "--uninstall"]).status.success());
+    assert_eq!(fs::read_to_string(&zshrc).expect("a file"), ZSHRC);
+}
+
+#[test]
+fn shells_that_are_open_fall_back_to_the_program() {
+    let version = concat!("mx ", env!("CARGO_PKG_VERSION"), "\n");
+    for (shell, load) in [
+        ("zsh", "source $HOME/.zshrc"),
+        ("bash", "source $HOME/.bashrc"),
+        ("fish", "functions -q mx"),
+        ("zsh", "source $HOME/.zshrc; mx --version"),
+        ("bash", "source $HOME/.bashrc; mx --version"),
+        ("fish", "mx --version"),
+    ] {
+        let home = home();
+        assert!(run(home.path(), &["setup", shell, "-q"]).status.success());
+        let text = format!(
+            "{load}\ncommand mx setup {shell} --uninstall -q 2>/dev/null\nmx --version\n\
+             mx --version || echo failed",
+        );
+        let mut command = Command::new(shell);
+        command.args(if shell == "zsh" { &["-f", "-c"][..] } else { &["-c"] }).arg(text);
+        command.env_clear().env("HOME", home.path()).env("PATH", path());
+        let output = command.output().expect("the shell runs");
+        assert_eq!(error(&output), "", "{shell}: {load}");
+        let times = if load.ends_with("version") { 3 } else { 2 };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), version.repeat(times), "{load}");
+    }
 }

@@ -362,6 +362,26 @@ fn the_function_passes_arguments_and_status() {
 }
 
 #[test]
+fn an_alias_keeps_brackets_from_being_patterns() {
+    let fixture = Fixture::new("tcp [::1]:0");
+    let port = fixture.port(0);
+    for (words, matched) in [
+        (format!("[::1]:{port}"), true),
+        (format!("'[::1]:{port}'"), true),
+        ("mx-no-such-?*".to_owned(), false),
+    ] {
+        for load in ["source $plugin", "eval \"$(mx init zsh)\""] {
+            let output =
+                script(&format!("{load}; alias mx='noglob mx'; eval \"mx ports {words}\""));
+            let text = stdout(&output);
+            assert_eq!(text.contains(&port.to_string()), matched, "{words}: {output:?}");
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!error.contains("no matches found"), "{words}: {error}");
+        }
+    }
+}
+
+#[test]
 fn without_the_program_the_function_says_so() {
     let output = script("source $plugin; path=(/nonexistent); mx ports; print \"status $?\"");
     assert_eq!(stdout(&output), "status 127\n");

@@ -389,6 +389,6 @@ fn short_names_complete_with_and_without_complete_aliases() {
             session.press_until("\x15lim che\tm\t", "lim check ml");
         }
     }
-    let output = Command::new(MX).args(["init", "zsh"]).output().expect("mx runs");
+    let output = Command::new(MX).args(["init", "zsh", "--whole"]).output().expect("mx runs");
     assert!(String::from_utf8_lossy(&output.stdout).contains("function _mx_names {"));
 }

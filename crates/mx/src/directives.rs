@@ -14,7 +14,8 @@ use crate::shell::Shell;
 
 /// Names the shell, and `:sub` behind it says that only a subshell can be changed.
 const OFFERED: &str = "MX_DIRECTIVES";
-/// In the second run: the limits that were to be raised, as `NAME=OLD NAME=OLD`.
+/// In the second run: the limits that were to be raised, as `PID:NAME=OLD NAME=OLD`.
+/// The PID is that of the shell: what is only found in the environment is not believed.
 const RAISED: &str = "MX_RAISED";
 /// What the function says to this program, and to no other that it becomes.
 pub(crate) const FROM_FUNCTION: [&str; 3] = [integration::CALLER, OFFERED, RAISED];
@@ -57,7 +58,9 @@ impl Channel {
 
 /// In the second run: the name of each limit, and what it was before.
 pub(crate) fn raised() -> Option<Vec<(String, String)>> {
-    pairs(&env::var(RAISED).ok()?)
+    let raised = env::var(RAISED).ok().filter(|_| env::var_os(OFFERED).is_none())?;
+    let parent = rustix::process::getppid()?.as_raw_pid();
+    pairs(&raised, parent)
 }
 
 fn parse(offered: &str) -> Option<(Shell, bool)> {
@@ -80,7 +83,12 @@ fn text(limits: &[Limit]) -> String {
     text
 }
 
-fn pairs(raised: &str) -> Option<Vec<(String, String)>> {
+/// The limits, if the shell that names itself is the `parent` of this process.
+fn pairs(raised: &str, parent: i32) -> Option<Vec<(String, String)>> {
+    let (shell, raised) = raised.split_once(':')?;
+    if shell.parse() != Ok(parent) {
+        return None;
+    }
     let pair =
         |word: &str| word.split_once('=').map(|(name, old)| (name.to_owned(), old.to_owned()));
     raised.split_whitespace().map(pair).collect()
@@ -111,8 +119,13 @@ mod tests {
             sent,
             "ulimit\tn\t4096\tnofile\nulimit\tc\tunlimited\tcore\nraised\tnofile=1024 core=0\n"
         );
-        let old = pairs("nofile=1024 core=0").expect("pairs");
+        let old = pairs("12:nofile=1024 core=0", 12).expect("pairs");
         assert_eq!(old[0], ("nofile".to_owned(), "1024".to_owned()));
-        assert_eq!((old.len(), pairs("nofile")), (2, None));
+        assert_eq!(old.len(), 2);
+        for other in
+            ["12:nofile", "nofile=1024", "13:nofile=1024", ":nofile=1024", "", "x:", "-12:"]
+        {
+            assert_eq!(pairs(other, 12), None, "{other}");
+        }
     }
 }

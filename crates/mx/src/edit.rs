@@ -16,9 +16,12 @@ pub(crate) struct Edit {
     pub(crate) path: PathBuf,
     /// The lines that an edit puts into a file of the user.
     lines: Option<String>,
-    /// One of many files that a table shows as one.
+    /// One of the manual pages.
     #[serde(skip)]
     pub(crate) manual_page: bool,
+    /// What a table shows, once, for this and the edits after it that have the same.
+    #[serde(skip)]
+    pub(crate) shown_as: Option<PathBuf>,
     /// What the file holds now; `None` if it does not exist.
     #[serde(skip)]
     pub(crate) old: Option<Vec<u8>>,
@@ -59,7 +62,7 @@ impl Edit {
     }
 
     fn new(action: Action, path: PathBuf, old: Option<Vec<u8>>, text: Option<Vec<u8>>) -> Self {
-        Self { action, path, lines: None, manual_page: false, old, text }
+        Self { action, path, lines: None, manual_page: false, shown_as: None, old, text }
     }
 
     pub(crate) fn apply(&self) -> Result<(), Failure> {
@@ -79,8 +82,7 @@ impl Edit {
             Action::Cut => "cut",
             Action::Remove => "remove",
         };
-        let pages = self.path.with_file_name("mx*.1");
-        let path = if self.manual_page { &pages } else { &self.path };
+        let path = self.shown_as.as_ref().unwrap_or(&self.path);
         vec![Cell::new(action), Cell::new(path.to_string_lossy()), Cell::new(added)]
     }
 }
@@ -93,7 +95,7 @@ pub(crate) fn table<'a>(
 ) -> Table {
     let column = |heading| Column { heading, align: Align::Left };
     let shown = |(index, edit): &(usize, &Edit)| {
-        *index == 0 || !(edit.manual_page && edits[index - 1].manual_page)
+        *index == 0 || edit.shown_as.is_none() || edit.shown_as != edits[index - 1].shown_as
     };
     let row = |(_, edit): (usize, &'a Edit)| edit.row(edit.lines.as_deref().map_or("", &added));
     Table {

@@ -128,6 +128,19 @@ fn from_clap(error: &clap::Error) -> Failure {
         .unwrap_or_default();
     Failure::usage(
         format!("cannot understand the call: {reason}{missing}"),
-        nearest.or(accepted).or(value).unwrap_or_else(|| "mx --help lists the commands".to_owned()),
+        nearest.or(accepted).or(value).unwrap_or_else(|| where_it_says(error)),
     )
+}
+
+/// Where it says what is accepted: in the help of the command that was called.
+fn where_it_says(error: &clap::Error) -> String {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let words = usage.split_whitespace().skip_while(|word| *word != "mx").skip(1);
+    let path: Vec<&str> =
+        words.take_while(is_name).take_while(|word| !word.starts_with('-')).collect();
+    match path.as_slice() {
+        [] => "mx --help lists the commands".to_owned(),
+        path => format!("mx help {} lists what it accepts", path.join(" ")),
+    }
 }

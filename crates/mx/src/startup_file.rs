@@ -16,11 +16,16 @@ use crate::exit::Failure;
 const BEGIN: &str = "# >>> mx >>>";
 /// The block was put behind a last line without a newline, which it supplied.
 const BEGIN_AFTER_OPEN_LINE: &str = "# >>> mx (added a newline before) >>>";
+/// The same behind a line that a backslash continues, which an empty line ends.
+const BEGIN_AFTER_BACKSLASH: &str = "# >>> mx (added two newlines before) >>>";
 /// The block was put into a file that did not exist.
 const BEGIN_NEW_FILE: &str = "# >>> mx (made this file) >>>";
 const END: &str = "# <<< mx <<<";
 /// Begins the limits that are kept in the block; the block's end is theirs.
 const LIMITS: &str = "# Limits, kept by `mx limits persist`; --undo removes them.";
+
+/// Begins the names of files that are written, before they take the place of others.
+const TEMPORARY: &str = ".mx-";
 
 /// The file's text with `body` in the block: replaced in place, else added at the end.
 /// Limits that are kept in the block stay there.
@@ -36,6 +41,8 @@ pub(crate) fn with_block(original: Option<&[u8]>, body: &str) -> Result<Vec<u8>,
     }
     let (newline, begin) = match original {
         None => ("", BEGIN_NEW_FILE),
+        Some(text) if is_continued(text) && text.ends_with(b"\n") => ("\n", BEGIN_AFTER_OPEN_LINE),
+        Some(text) if is_continued(text) => ("\n\n", BEGIN_AFTER_BACKSLASH),
         Some(text) if text.is_empty() || text.ends_with(b"\n") => ("", BEGIN),
         Some(_) => ("\n", BEGIN_AFTER_OPEN_LINE),
     };
@@ -46,8 +53,13 @@ pub(crate) fn with_block(original: Option<&[u8]>, body: &str) -> Result<Vec<u8>,
 pub(crate) fn without_block(text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let Some(found) = find(text)? else { return Ok(Some(text.to_vec())) };
     let (mut before, after) = (&text[..found.start], &text[found.end..]);
-    if found.begin == BEGIN_AFTER_OPEN_LINE && after.is_empty() {
-        before = before.strip_suffix(b"\n").unwrap_or(before);
+    let added: &[u8] = match found.begin {
+        BEGIN_AFTER_OPEN_LINE => b"\n",
+        BEGIN_AFTER_BACKSLASH => b"\n\n",
+        _ => b"",
+    };
+    if after.is_empty() {
+        before = before.strip_suffix(added).unwrap_or(before);
     }
     let rest = [before, after].concat();
     Ok(if found.begin == BEGIN_NEW_FILE && rest.is_empty() { None } else { Some(rest) })
@@ -127,6 +139,12 @@ fn split_limits(block: &[u8]) -> (&[u8], &[u8]) {
     (&block[..start], &block[start..at])
 }
 
+/// Whether the last line ends in a backslash that takes the next line to it.
+fn is_continued(text: &[u8]) -> bool {
+    let line = text.strip_suffix(b"\n").unwrap_or(text);
+    line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+}
+
 struct Block {
     begin: &'static str,
     start: usize,
@@ -140,7 +158,7 @@ fn find(text: &[u8]) -> Result<Option<Block>, Failure> {
     let mut at = 0;
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         let trimmed = line.trim_ascii_end();
-        let kinds = [BEGIN, BEGIN_AFTER_OPEN_LINE, BEGIN_NEW_FILE];
+        let kinds = [BEGIN, BEGIN_AFTER_OPEN_LINE, BEGIN_AFTER_BACKSLASH, BEGIN_NEW_FILE];
         if let Some(begin) = kinds.into_iter().find(|begin| begin.as_bytes() == trimmed) {
             begins.push((begin, at));
         }
@@ -174,6 +192,23 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
+/// Removes what a run that was killed has left in a directory. Nothing else may
+/// write files there meanwhile.
+pub(crate) fn remove_leftovers(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours =
+            name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)).is_some_and(|rest| {
+                rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // The next run tries again.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// What is known of a file; `None` if it does not exist. Start-up files are
 /// sometimes links to `/dev/null`, which must be neither read nor replaced.
 fn existing(path: &Path) -> io::Result<Option<Metadata>> {
@@ -195,15 +230,41 @@ fn writable(target: &Path) -> io::Result<Option<Metadata>> {
         Some(metadata) if metadata.nlink() > 1 => {
             Err(io::Error::other("it has several hard links, which would be parted"))
         }
+        Some(metadata) if !may_keep_owner(metadata) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "its owner or its group is not yours, and would be lost",
+        )),
+        Some(_) if is_mount_point(target) => {
+            Err(io::Error::other("it is mounted from elsewhere, and cannot be replaced"))
+        }
         _ => Ok(existing),
     }
+}
+
+/// Whether a file that replaces this one can be given to the same owner and group.
+fn may_keep_owner(metadata: &Metadata) -> bool {
+    let user = rustix::process::geteuid();
+    let group = rustix::process::getegid().as_raw();
+    let others = || rustix::process::getgroups().unwrap_or_default();
+    let is_in_group = || others().iter().any(|group| group.as_raw() == metadata.gid());
+    user.is_root()
+        || (metadata.uid() == user.as_raw() && (metadata.gid() == group || is_in_group()))
+}
+
+/// Whether a file is mounted by itself, as containers do with files of the host. Linux
+/// lists mounts with blanks as \040 (proc(5)); elsewhere only directories are mounted.
+fn is_mount_point(target: &Path) -> bool {
+    let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") else { return false };
+    let Ok(target) = fs::canonicalize(target) else { return false };
+    let target = target.to_string_lossy().replace('\\', "\\134").replace(' ', "\\040");
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(target.as_str()))
 }
 
 fn write(target: &Path, old: Option<&[u8]>, text: &[u8]) -> io::Result<()> {
     let existing = writable(target)?;
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
-        .prefix(".mx-")
+        .prefix(TEMPORARY)
         // The umask applies, as to any file that a user makes.
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(directory.unwrap_or(Path::new(".")))?;
@@ -236,8 +297,12 @@ mod tests {
 
     #[test]
     fn removing_the_block_gives_back_the_bytes() {
-        let originals: [Option<&[u8]>; 7] = [
+        let originals: [Option<&[u8]>; 11] = [
             None,
+            Some(b"a=b\\"),
+            Some(b"a=b\\\n"),
+            Some(b"a=b\\\\\n"),
+            Some(b"\\"),
             Some(b""),
             Some(b"\n"),
             Some(b"alias x=y\n"),

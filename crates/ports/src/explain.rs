@@ -1,16 +1,17 @@
 //! What to say beside the list: why a port that nobody is bound to may still be
 //! busy, and what is known of an owner beyond its name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use sys::Result;
 
-use crate::free::{self, Bindable};
+use crate::busy::{self, NOT_LISTED, denied, holder, used, would_bind};
+use crate::free::Bindable;
 use crate::reach::Target;
 use crate::report::{join, lacks_owner, may_be_client};
 use crate::snapshot::{Namespaces, Want};
-use crate::{Gap, Host, Protocol, Query, Report, Selector, Socket, State, os};
+use crate::{Gap, Protocol, Query, Report, Selector, Socket, State, os};
 
 /// Adds a note for each selector that chose nothing, with the cause if its port is busy all the same.
 ///
@@ -108,16 +109,13 @@ fn choose(target: &Target, sockets: &[Socket]) -> Vec<Socket> {
 fn can_bind_all(query: &Query, selector: &Selector) -> bool {
     const MOST: usize = 64;
 
-    let Selector::Port { ports, host, protocol } = selector else { return false };
+    let Selector::Port { ports, protocol, .. } = selector else { return false };
     let one = protocol.or(query.protocol);
-    let protocols = [Protocol::Tcp, Protocol::Udp];
-    let wanted = || protocols.into_iter().filter(|own| one.is_none_or(|one| one == *own));
-    let is_free = |port: u16, protocol| {
-        let single = Selector::Port { ports: port..=port, host: host.clone(), protocol: one };
-        try_to_bind(&single, protocol) == Some(Bindable::Yes)
+    let wanted = || {
+        [Protocol::Tcp, Protocol::Udp].into_iter().filter(|own| one.is_none_or(|one| one == *own))
     };
-    ports.len() <= MOST
-        && ports.clone().all(|port| wanted().all(|protocol| is_free(port, protocol)))
+    let is_free = |port| wanted().all(|protocol| busy::is_bindable(selector, port, protocol));
+    ports.len() <= MOST && ports.clone().all(is_free)
 }
 
 /// Adds what is bound to a named port and was not chosen: by another address, or perhaps by a client.
@@ -216,14 +214,6 @@ fn system_service(name: &str, port: u16) -> Option<&'static str> {
     }
 }
 
-/// A process that was seen to hold a socket.
-fn holder(socket: &Socket) -> String {
-    match socket.owners.iter().find(|owner| owner.certain) {
-        Some(owner) => owner.to_string(),
-        None => "a process that cannot be seen".to_owned(),
-    }
-}
-
 /// "nothing is bound to 8080", as the query was put.
 fn nothing(query: &Query, target: &str) -> String {
     let what = match query.protocol {
@@ -305,77 +295,11 @@ fn cause(
         return None;
     }
     let protocol = selector.protocol().or(query.protocol).unwrap_or(Protocol::Tcp);
-    match try_to_bind(selector, protocol)? {
+    match would_bind(selector, protocol)? {
         Bindable::Yes => None,
-        Bindable::Denied => {
-            Some(format!("this user may not bind it: ports below {start} are privileged"))
-        }
-        Bindable::Sharing | Bindable::No => {
-            Some("it cannot be bound: what holds it is not listed here".to_owned())
-        }
+        Bindable::Denied => Some(denied()),
+        Bindable::Sharing | Bindable::No => Some(NOT_LISTED.to_owned()),
     }
-}
-
-/// What a server at the selector's addresses could do; `None` if that cannot be told.
-fn try_to_bind(selector: &Selector, protocol: Protocol) -> Option<Bindable> {
-    let Selector::Port { ports, host, .. } = selector else { return None };
-    let addresses: Vec<IpAddr> = match host {
-        Host::Any | Host::Interface(_) => {
-            vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
-        }
-        Host::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        Host::Address { ip, .. } => vec![*ip],
-    };
-    free::bindable(&addresses, *ports.start(), protocol).ok().flatten()
-}
-
-fn verdict(bindable: Bindable) -> &'static str {
-    match bindable {
-        Bindable::Yes => "a server can bind it all the same",
-        Bindable::Sharing => "a server can bind it only with SO_REUSEADDR",
-        Bindable::No => "no server can bind it now",
-        Bindable::Denied => "this user may not bind it",
-    }
-}
-
-/// The connections that use the port of a selector, and what they leave to a
-/// server, for each protocol that has some.
-fn used(selector: &Selector, connected: &[Socket]) -> Option<String> {
-    let of = |protocol| {
-        let used = in_use(connected.iter().filter(move |socket| socket.protocol == protocol))?;
-        Some(match try_to_bind(selector, protocol) {
-            Some(bindable) => format!("{used}; {}", verdict(bindable)),
-            None => used,
-        })
-    };
-    match (of(Protocol::Tcp), of(Protocol::Udp)) {
-        (Some(tcp), Some(udp)) => Some(format!("TCP: {tcp}; UDP: {udp}")),
-        (tcp, udp) => tcp.or(udp),
-    }
-}
-
-/// The connections that use a port, in a few words; `None` if there are none.
-fn in_use<'a>(used: impl Iterator<Item = &'a Socket>) -> Option<String> {
-    let (resting, live): (Vec<_>, Vec<_>) =
-        used.partition(|socket| socket.state == State::TimeWait);
-    let resting = resting.len();
-    let Some(first) = live.first() else {
-        let hold = if resting == 1 { "connection holds" } else { "connections hold" };
-        return (resting > 0)
-            .then(|| format!("{resting} closed {hold} it in TIME_WAIT, for up to a minute"));
-    };
-    let who = if first.owners.is_empty() && first.is_held_by_kernel() {
-        "no process: the kernel is closing it".to_owned()
-    } else {
-        holder(first)
-    };
-    let to = first.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
-    let more = match live.len() - 1 {
-        0 => String::new(),
-        1 => ", and of 1 more connection".to_owned(),
-        more => format!(", and of {more} more connections"),
-    };
-    Some(format!("it is the local port of a connection{to} of {who}{more}"))
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::{Protocol, os};
 pub enum Search {
     /// Whatever the kernel gives.
     Any,
-    /// From this port upwards, without what is in use elsewhere by custom:
-    /// see [`is_customary`], and the ports that the kernel gives to clients.
+    /// From this port upwards, without what is in use elsewhere by custom (see
+    /// [`is_customary`]). The ports that the kernel gives to clients come last.
     From(u16),
     /// Every port of a range.
     Within(RangeInclusive<u16>),
@@ -34,16 +34,7 @@ pub fn find(search: &Search, protocol: Protocol, count: usize) -> Result<Vec<u16
     let candidates: Box<dyn Iterator<Item = u16>> = match search {
         Search::Any => Box::new(std::iter::repeat_n(0, count.saturating_add(TRIES))),
         Search::Within(range) => Box::new(range.clone()),
-        Search::From(first) => {
-            let first = *first;
-            let clients = os::ephemeral_ports();
-            let for_clients =
-                move |port: u16| clients.as_ref().is_some_and(|range| range.contains(&port));
-            // The port that was asked for by its number is no surprise.
-            let usable =
-                move |port: &u16| *port == first || !(is_customary(*port) || for_clients(*port));
-            Box::new((first..=u16::MAX).filter(usable))
-        }
+        Search::From(first) => Box::new(upwards(*first, os::ephemeral_ports())),
     };
     let (mut ports, mut held) = (Vec::new(), Vec::new());
     for port in candidates {
@@ -60,6 +51,18 @@ pub fn find(search: &Search, protocol: Protocol, count: usize) -> Result<Vec<u16
     }
     ports.sort_unstable();
     Ok(ports)
+}
+
+/// The ports from `first` upwards that no service is expected at, those of
+/// `clients` after all others. The port that was asked for by its number is no
+/// surprise: it comes first, whatever it is.
+fn upwards(first: u16, clients: Option<RangeInclusive<u16>>) -> impl Iterator<Item = u16> {
+    let for_clients = move |port: u16| clients.as_ref().is_some_and(|range| range.contains(&port));
+    let others = move || (first..=u16::MAX).skip(1).filter(|port| !is_customary(*port));
+    let quiet = for_clients.clone();
+    std::iter::once(first)
+        .chain(others().filter(move |port| !quiet(*port)))
+        .chain(others().filter(move |port| for_clients(*port)))
 }
 
 /// Whether a well-known service is expected at this port, or browsers refuse to
@@ -166,4 +169,41 @@ fn bound(
     bind(&socket, &address)?;
     let given = SocketAddr::try_from(getsockname(&socket)?)?;
     Ok((socket, given.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ports_of_clients_come_last() {
+        let first = |from, clients| upwards(from, clients).take(4).collect::<Vec<_>>();
+        assert_eq!(first(3000, Some(32768..=60999)), [3000, 3001, 3002, 3003]);
+        assert_eq!(first(3000, Some(1024..=65535)), [3000, 3001, 3002, 3003]);
+        assert_eq!(first(3000, Some(3001..=3002)), [3000, 3003, 3004, 3005]);
+        assert_eq!(first(40_000, Some(32768..=60999)), [40_000, 61_000, 61_001, 61_002]);
+        assert_eq!(first(65_534, Some(32768..=60999)), [65_534, 65_535]);
+        assert_eq!(first(65_535, None), [65_535]);
+        // A customary port only where it is named.
+        assert_eq!(first(6664, None), [6664, 6670, 6671, 6672]);
+        assert_eq!(first(80, None), [80, 1024, 1025, 1026]);
+    }
+
+    proptest::proptest! {
+        // Each case goes through all ports.
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(16))]
+
+        /// However the clients' range lies, each usable port comes once, and no other does.
+        #[test]
+        fn every_usable_port_comes_once(from in 1u16.., low: u16, high: u16) {
+            let clients = (low <= high).then_some(low..=high);
+            let found: Vec<u16> = upwards(from, clients).collect();
+            let expected: HashSet<u16> =
+                (from..=u16::MAX).filter(|&port| port == from || !is_customary(port)).collect();
+            proptest::prop_assert_eq!(found.len(), expected.len());
+            proptest::prop_assert_eq!(found.into_iter().collect::<HashSet<_>>(), expected);
+        }
+    }
 }

@@ -18,6 +18,7 @@
 //! plain functions over bytes that compile and are tested on every system;
 //! `report` joins, selects and counts. Nothing here prints, and nothing is cached.
 
+mod busy;
 #[cfg_attr(
     not(any(target_os = "linux", test, fuzzing)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")

@@ -42,6 +42,12 @@ enum Through<'a> {
     Home(Option<u32>),
 }
 
+/// Those of `sockets` that a selector of ports chooses; none for one of processes.
+pub(crate) fn chosen(selector: &Selector, sockets: Vec<Socket>) -> Vec<Socket> {
+    let chosen = Target::new(selector).map(|target| target.chosen(&sockets)).unwrap_or_default();
+    sockets.into_iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(one, _)| one).collect()
+}
+
 impl<'a> Target<'a> {
     /// The target of a selector of ports; `None` for one of processes.
     pub(crate) fn new(selector: &'a Selector) -> Option<Self> {

@@ -195,6 +195,7 @@ static void bind(struct image *image, uint32_t offset, uint32_t size, int is_laz
 }
 
 typedef int entry(int, char **, char **, char **);
+typedef uint32_t id(void);
 
 /* Calls `each` with every section of a type. */
 static void sections(const struct image *image, int type, void (*each)(uint64_t at, uint64_t size))
@@ -244,6 +245,7 @@ int main(int count, char **words, char **variables)
 	sections(&program, MACHO_THREAD_DATA, thread_variables);
 	sections(&program, MACHO_THREAD_ZEROES, thread_variables);
 	sections(&model, MACHO_INITIALIZERS, initialise);
+	shim_own_files(((id *)exported(&model, "_geteuid"))(), ((id *)exported(&model, "_getegid"))());
 	sections(&program, MACHO_INITIALIZERS, initialise);
 	for (int i = 0; i < program.count; i++)
 		if (!strcmp(program.segments[i]->segname, "__TEXT"))

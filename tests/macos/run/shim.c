@@ -99,7 +99,7 @@ static const char *const not_called[] = {
 
 /* glibc's own, whose -1 sets errno. They take and give the same as Darwin's. */
 static const char *const same[] = {
-	"access", "alarm", "chdir", "close", "dup", "dup2", "execvp", "fchmod", "fchown", "flock",
+	"access", "alarm", "chdir", "close", "dup", "dup2", "execvp", "fchmod", "flock",
 	"getpgrp", "getsid", "isatty", "link", "lseek", "mkdir", "mprotect", "munmap", "nanosleep",
 	"pipe", "poll", "read", "readlink", "rename", "rmdir", "setpgid", "setsid", "tcgetpgrp",
 	"tcsetpgrp", "unlink", "unsetenv", "setenv", "write", "writev", "sched_yield", "dirfd",

@@ -5,6 +5,8 @@
 /* The function for an import (with its leading underscore); NULL if there is none. */
 void *shim_find(const char *name);
 void shim_prepare(int count, char **words);
+/* The user and the group that the model runs the program as. */
+void shim_own_files(uint32_t user, uint32_t group);
 /* A section of thread-local variables: each thread gets a copy of all of them. */
 void thread_variables(uint64_t at, uint64_t size);
 

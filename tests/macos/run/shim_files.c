@@ -84,6 +84,21 @@ static int device_control(int fd, unsigned long request, ...)
 	}
 }
 
+/* The files of the user that runs the test are those of the model's user, and of its group. */
+static uint32_t model_user, model_group;
+
+void shim_own_files(uint32_t user, uint32_t group)
+{
+	model_user = user;
+	model_group = group;
+}
+
+static int change_owner(int fd, uint32_t user, uint32_t group)
+{
+	return result(fchown(fd, user == model_user ? geteuid() : user,
+			     group == model_group ? getegid() : group));
+}
+
 static struct darwin_timespec time_of(struct timespec time)
 {
 	return (struct darwin_timespec){time.tv_sec, time.tv_nsec};
@@ -95,7 +110,8 @@ static int status_of(int outcome, const struct stat *from, struct darwin_stat *t
 		return result(-1);
 	*to = (struct darwin_stat){
 		.dev = from->st_dev, .mode = from->st_mode, .nlink = from->st_nlink,
-		.ino = from->st_ino, .uid = from->st_uid, .gid = from->st_gid,
+		.ino = from->st_ino, .uid = from->st_uid == geteuid() ? model_user : from->st_uid,
+		.gid = from->st_gid == getegid() ? model_group : from->st_gid,
 		.rdev = from->st_rdev, .atimespec = time_of(from->st_atim),
 		.mtimespec = time_of(from->st_mtim), .ctimespec = time_of(from->st_ctim),
 		.birthtimespec = time_of(from->st_ctim), .size = from->st_size,
@@ -123,6 +139,24 @@ static int status_of_descriptor(int fd, struct darwin_stat *to)
 	struct stat from;
 
 	return status_of(fstat(fd, &from), &from, to);
+}
+
+/* AT_FDCWD is -2 there, and AT_SYMLINK_NOFOLLOW 0x20 (sys/fcntl.h). */
+static int status_at(int fd, const char *path, struct darwin_stat *to, int flags)
+{
+	struct stat from;
+	int linux_flags = flags & 0x20 ? AT_SYMLINK_NOFOLLOW : 0;
+
+	return status_of(fstatat(fd == -2 ? AT_FDCWD : fd, path, &from, linux_flags), &from, to);
+}
+
+static char *resolved(const char *path, char *buffer)
+{
+	char *found = realpath(path, buffer);
+
+	if (!found)
+		result(-1);
+	return found;
 }
 
 static void *open_directory(const char *path)
@@ -210,6 +244,7 @@ static int64_t host_receive(int fd, void *bytes, size_t size)
 const struct function file_functions[] = {
 	{"open", open_file}, {"fcntl", control}, {"ioctl", device_control},
 	{"stat", status_of_path}, {"lstat", status_of_link}, {"fstat", status_of_descriptor},
+	{"fchown", change_owner}, {"fstatat", status_at}, {"realpath", resolved},
 	{"opendir", open_directory}, {"closedir", close_directory},
 	{"readdir_r", read_directory}, {"getcwd", working_directory}, {"socket", host_socket}, {"connect", host_connect},
 	{"socketpair", pair}, {"inet_pton", text_to_address},

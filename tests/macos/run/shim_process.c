@@ -34,6 +34,21 @@ static char ***environment_address(void)
 	return &environ;
 }
 
+/* The loader's own path: it is what a new program by this name would start. */
+static int executable_path(char *buffer, uint32_t *size)
+{
+	char path[4096];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	if (length < 0 || (uint32_t)length >= *size) {
+		*size = length < 0 ? sizeof path : (uint32_t)length + 1;
+		return -1;
+	}
+	path[length] = 0;
+	memcpy(buffer, path, (size_t)length + 1);
+	return 0;
+}
+
 /* CLOCK_MONOTONIC is 6 there, and 4 and 8 are variants of it (time.h). */
 static int clock_time(int clock, struct timespec *time)
 {
@@ -110,7 +125,7 @@ static int spawn(int *pid, const char *file, posix_spawn_file_actions_t **action
 
 const struct function process_functions[] = {
 	{"_NSGetArgc", count_address}, {"_NSGetArgv", arguments_address},
-	{"_NSGetEnviron", environment_address}, {"clock_gettime", clock_time},
+	{"_NSGetEnviron", environment_address}, {"_NSGetExecutablePath", executable_path}, {"clock_gettime", clock_time},
 	{"sysconf", system_value}, {"posix_spawn_file_actions_init", actions_init},
 	{"posix_spawn_file_actions_adddup2", actions_dup2},
 	{"posix_spawn_file_actions_destroy", actions_destroy},

@@ -64,7 +64,15 @@ pub(crate) fn complete(args: &CompleteArgs, out: &Out) -> Outcome {
         Noun::LimitRaises => limits::limit_values(Purpose::Raise, &args.typed),
         Noun::LimitChanges => limits::limit_values(Purpose::Set, &args.typed),
         Noun::Profiles => limits::profile_names(),
-        Noun::Pids => pids(processes::list()?),
+        Noun::Pids => {
+            let mut candidates = pids(processes::list()?);
+            // zsh looks for a name itself, and fish cannot offer anything else for a word.
+            if args.shell == Shell::Bash && args.typed.bytes().any(|byte| !byte.is_ascii_digit()) {
+                let name = args.typed.to_lowercase();
+                candidates.retain(|found| found.description.to_lowercase().contains(&name));
+            }
+            candidates
+        }
         Noun::Times => TIMES.map(|time| Candidate::new("times", time, "")).into(),
     };
     let before = match args.noun {

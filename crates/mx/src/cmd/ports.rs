@@ -226,12 +226,14 @@ fn check_order(selectors: &[Selector]) -> Result<(), Failure> {
 fn check_protocols(query: &Query) -> Result<(), Failure> {
     let Some(only) = query.protocol else { return Ok(()) };
     let other = |selector: &&Selector| selector.protocol().is_some_and(|own| own != only);
-    query.selectors.iter().find(other).map_or(Ok(()), |selector| {
-        Err(Failure::usage(
-            format!("cannot use '{selector}' with --{}: it names the other protocol", only.name()),
-            "leave out one of them",
-        ))
-    })
+    query.selectors.iter().find(other).map_or(Ok(()), |one| Err(other_protocol(one, only)))
+}
+
+fn other_protocol(selector: &impl std::fmt::Display, only: Protocol) -> Failure {
+    Failure::usage(
+        format!("cannot use '{selector}' with --{}: it names the other protocol", only.name()),
+        "leave out one of them",
+    )
 }
 
 fn user(text: &str) -> Result<u32, Failure> {

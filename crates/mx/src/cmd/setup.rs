@@ -1,5 +1,6 @@
 //! `mx setup`: install and remove the shell integration.
 
+mod home;
 mod loading;
 pub(super) mod places;
 
@@ -35,6 +36,10 @@ use crate::shell::Shell;
 /// ':mx:*' short-names yes makes p stand for mx ports and so on, zstyle ':mx:*'
 /// global-aliases yes makes C stand for | mx copy, where these are free.
 ///
+/// zsh takes [::1]:8080, ? and * for patterns of file names. Quote such words,
+/// as in mx ports '[::1]:8080'; or put alias mx='noglob mx' into .zshrc, after
+/// which mx copy takes no patterns either.
+///
 /// Manual pages go to $XDG_DATA_HOME/man/man1 (~/.local/share/man/man1).
 ///
 /// Doing it again changes nothing. --uninstall removes all of it, what mx limits
@@ -61,8 +66,11 @@ pub(crate) struct SetupArgs {
 
 pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     let shell = args.shell.map_or_else(login_shell, Ok)?;
-    let places = Places::find(shell)?;
-    let _lock = places.lock();
+    let places = Places::find(shell)?.asked();
+    let _lock = places.lock()?;
+    if !args.dry_run {
+        places.remove_leftovers();
+    }
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
         changes.iter().try_for_each(Edit::apply)?;
@@ -75,8 +83,11 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     } else if args.dry_run {
         out.note("nothing was changed");
     } else {
+        if !args.uninstall {
+            places.advice().iter().for_each(|advice| out.note(advice));
+        }
         let rest = if args.uninstall {
-            "shells that are open still refer to it"
+            "open shells keep the old integration; start a new one"
         } else {
             "open a new shell"
         };
@@ -103,7 +114,7 @@ pub(crate) fn refresh(out: &Out) {
     let Ok(tag) = env::var(integration::CALLER) else { return };
     let Some(shell) = integration::outdated(&tag) else { return };
     let Ok(places) = Places::find(shell) else { return };
-    let _lock = places.lock();
+    let Some(_lock) = places.try_lock() else { return };
     let Ok(changes) = places.refresh(&tag) else { return };
     if !changes.is_empty() && changes.iter().try_for_each(Edit::apply).is_ok() {
         let (shell, version) = (shell.name(), env!("CARGO_PKG_VERSION"));

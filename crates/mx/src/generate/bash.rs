@@ -187,7 +187,7 @@ _mx_values() {
     files) _mx_paths -f ;;
     directories) _mx_paths -d ;;
     programs) _mx_generated -c ;;
-    commandline) if (( position )); then _mx_paths -f; else _mx_generated -c; fi ;;
+    commandline) if (( position )); then _mx_other; else _mx_generated -c; fi ;;
   esac
 }
 
@@ -204,6 +204,28 @@ _mx_paths() {
   _mx_generated "$@"
 }
 
+# Offers what the completion of another program offers for its own words, after `--`.
+_mx_other() {
+  local program spec offset=1 pattern=' -F ([^ ]+)'
+  while [[ ${COMP_WORDS[offset-1]} != -- ]]; do (( ++offset )); done
+  program=${COMP_WORDS[offset]}
+  spec=$(complete -p -- "$program" 2>/dev/null)
+  if [[ -z $spec ]] && declare -F _completion_loader >/dev/null; then
+    # That of bash-completion, which loads what completes a program.
+    _completion_loader "$program" || :
+    spec=$(complete -p -- "$program" 2>/dev/null)
+  fi
+  if [[ $spec =~ $pattern ]]; then
+    local handler=${BASH_REMATCH[1]} rest=${COMP_LINE#* -- } IFS=$' \t\n'
+    local -a others=("${COMP_WORDS[@]:offset}")
+    local -a COMP_WORDS=("${others[@]}")
+    local COMP_CWORD=$(( COMP_CWORD - offset )) COMP_POINT=$(( COMP_POINT - ${#COMP_LINE} + ${#rest} ))
+    local COMP_LINE=$rest
+    "$handler" "$program" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}" || :
+  fi
+  (( ${#COMPREPLY[@]} )) || _mx_paths -f
+}
+
 # Offers what `mx __complete $1` lists.
 _mx_live() {
   local address='' entry
@@ -212,8 +234,11 @@ _mx_live() {
     # Behind an address only a port can follow.
     [[ -z $entry || ( $address && $entry == *[!0-9]* ) ]] && continue
     printf -v entry %q "$entry"
-    _mx_offer "$address$entry"
+    # A name that is typed leads to the PIDs of that name.
+    if [[ $1 == pids && $typed == *[!0-9]* ]]; then _mx_add "$entry"; else _mx_offer "$address$entry"; fi
   done <<<"$(command mx __complete "$1" bash -- "$typed" 2>/dev/null)"
+  # Readline would put what several PIDs begin with in place of the name.
+  [[ $1 == pids && $typed == *[!0-9]* ]] && (( ${#COMPREPLY[@]} > 1 )) && COMPREPLY+=(' ')
   # Behind NAME= the value is typed next, not a space.
   [[ ${COMPREPLY[*]-} == *= ]] && compopt -o nospace 2>/dev/null
 }

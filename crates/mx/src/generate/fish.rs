@@ -107,9 +107,9 @@ end
 
 # __mx_command_line: completes the command line behind `--`.
 function __mx_command_line
-    set -l words (commandline -opc)
-    set -e words[1..(contains -i -- -- $words)]
-    complete -C "$words "(commandline -ct)
+    # Not the words, which would be without their quotes.
+    set -l line (commandline -cp | string collect)
+    complete -C (string replace -r -- '(?s)^.*?\s--\s+' '' $line | string collect)
 end
 
 complete -c mx -f

@@ -24,11 +24,11 @@ fn command_rows(command: &Command, parent: &str, table: &mut String) {
         .map(|arg| {
             let name = arg.get_value_names().map_or("", |names| names[0].as_str());
             let dots = if is_repeated(arg) { "…" } else { "" };
+            let dashes = if arg.is_last_set() { "-- " } else { "" };
             if arg.is_required_set() {
-                let dashes = if arg.is_last_set() { " --" } else { "" };
-                format!("{dashes} {name}{dots}")
+                format!(" {dashes}{name}{dots}")
             } else {
-                format!(" [{name}{dots}]")
+                format!(" [{dashes}{name}{dots}]")
             }
         })
         .collect();

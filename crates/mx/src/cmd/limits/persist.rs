@@ -74,6 +74,8 @@ const DOING: &str = "keep limits";
 
 pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
     let limits = if args.undo { None } else { Some(wanted(args.words)?) };
+    // mx setup removes what it takes for leftovers of a run that was killed.
+    let _lock = Places::find(Shell::Zsh)?.lock()?;
     let places = places()?;
     if places.is_empty() && limits.is_some() {
         return Err(Failure::unable(format!(
@@ -199,7 +201,7 @@ fn line(shell: Shell, change: &Change) -> Result<String, Failure> {
 fn places() -> Result<Vec<(Shell, PathBuf)>, Failure> {
     let mut files = Vec::new();
     for shell in [Shell::Zsh, Shell::Bash, Shell::Fish] {
-        let places = Places::find(shell)?;
+        let places = Places::find(shell)?.asked();
         for path in &places.former {
             let text = startup_file::read(path)?.unwrap_or_default();
             if startup_file::with_limits(&text, None)?.is_some() {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use ports::free::{self, Search};
-use ports::{Host, Protocol, Selector};
+use ports::{Protocol, Selector, SelectorError};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -13,9 +13,12 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 /// Print a port that a server can bind now
 ///
 /// A port counts as free if it can be bound on every address of IPv4 and IPv6
-/// at once, which is tried. With FROM, the search goes upwards from there, and
-/// leaves out ports of well-known services, ports that browsers refuse to open,
-/// and those that the system gives to clients.
+/// at once, which is tried. With FROM, the search goes upwards from there. It
+/// leaves out ports of well-known services and ports that browsers refuse to
+/// open, and takes those that the system gives to clients only if there are no
+/// others.
+///
+/// A range, as FROM or with --range, is searched as a whole and never left.
 ///
 /// Exit codes: 0 found, 1 there are none or too few, 2 wrong usage.
 #[derive(clap::Args)]
@@ -24,16 +27,16 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 Examples:
   mx ports free                  any port
   PORT=$(mx ports free 3000) && npm start
-  mx ports free --range 8000-8099 --count 2")]
+  mx ports free 8000-8099 --count 2")]
 pub(crate) struct FreeArgs {
-    /// The first port to try
-    #[arg(value_parser = port)]
-    from: Option<u16>,
+    /// The first port to try, or a range of ports
+    #[arg(value_parser = from)]
+    from: Option<Search>,
     /// How many ports, all different
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = number)]
     count: u16,
     /// Only ports of this range, all of them
-    #[arg(long, value_name = "FIRST-LAST", value_parser = range, conflicts_with = "from")]
+    #[arg(long, value_name = "FIRST-LAST", value_parser = ports)]
     range: Option<RangeInclusive<u16>>,
     /// For UDP instead of TCP
     #[arg(long)]
@@ -47,8 +50,14 @@ struct Found {
 
 pub(crate) fn free(args: FreeArgs, out: &Out) -> Outcome {
     let search = match (args.range, args.from) {
-        (Some(range), _) => Search::Within(range),
-        (None, Some(first)) => Search::From(first),
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(
+                "cannot search both from a port and in a range",
+                "accepted: either FROM, such as 3000, or --range, such as 3000-3010",
+            ));
+        }
+        (Some(range), None) => Search::Within(range),
+        (None, Some(from)) => from,
         (None, None) => Search::Any,
     };
     let protocol = if args.udp { Protocol::Udp } else { Protocol::Tcp };
@@ -59,22 +68,57 @@ pub(crate) fn free(args: FreeArgs, out: &Out) -> Outcome {
     })?;
     let enough = found.ports.len() == usize::from(args.count);
     if !enough {
-        out.note(&format!("{} of {} wanted ports are free", found.ports.len(), args.count));
+        out.note(&too_few(&search, found.ports.len(), args.count));
     }
     Ok(Exit::found(enough))
 }
 
-fn port(text: &str) -> Result<u16, Failure> {
-    range(text).map(|range| *range.start())
+/// "1 of 2 wanted ports are free in 3000-3001".
+fn too_few(search: &Search, found: usize, wanted: u16) -> String {
+    let place = match search {
+        Search::Any => String::new(),
+        Search::From(first) => format!(" from {first} on"),
+        Search::Within(range) if range.start() == range.end() => String::new(),
+        Search::Within(range) => format!(" in {}-{}", range.start(), range.end()),
+    };
+    format!("{found} of {wanted} wanted ports are free{place}")
+}
+
+/// A range is never left, not even one of a single port.
+fn from(text: &str) -> Result<Search, Failure> {
+    let ports = ports(text)?;
+    Ok(if text.contains('-') { Search::Within(ports) } else { Search::From(*ports.start()) })
 }
 
 /// Ports as in a selector, without an address.
-fn range(text: &str) -> Result<RangeInclusive<u16>, Failure> {
-    match super::selector(text)? {
-        Selector::Port { ports, host: Host::Any, protocol: None } => Ok(ports),
-        _ => Err(Failure::usage(
-            format!("cannot use '{text}' as a port: it is not a number"),
-            "accepted: a port as 3000, or a range as 3000-3010",
-        )),
+fn ports(text: &str) -> Result<RangeInclusive<u16>, Failure> {
+    let failure = |why: &str| {
+        Failure::usage(
+            format!("cannot use '{text}' as a port: {why}"),
+            "accepted: a port, such as 3000, or a range, such as 3000-3010",
+        )
+    };
+    let digits = text.strip_prefix(':').unwrap_or(text);
+    if digits.contains(':') {
+        return Err(failure("it has an address, and a port is searched for on all of them"));
     }
+    if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return Err(failure("it is not a number"));
+    }
+    match digits.parse() {
+        Ok(Selector::Port { ports, .. }) => Ok(ports),
+        Ok(_) => Err(failure("it is not a number")),
+        Err(SelectorError::Empty) => Err(failure("it is empty")),
+        Err(error) => Err(failure(&error.to_string())),
+    }
+}
+
+fn number(text: &str) -> Result<u16, Failure> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|&number| digits && number > 0).ok_or_else(|| {
+        Failure::usage(
+            format!("cannot search for '{text}' ports"),
+            "accepted with --count: a number from 1 to 65535",
+        )
+    })
 }

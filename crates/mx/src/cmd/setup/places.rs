@@ -3,8 +3,12 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, ValueEnum};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use super::loading;
 use crate::Mx;
@@ -36,14 +40,14 @@ struct Target {
 
 /// Where the integration goes.
 pub(crate) struct Places {
-    shell: Shell,
-    home: PathBuf,
+    pub(super) shell: Shell,
+    pub(super) home: PathBuf,
     /// Where its files go.
     pub(crate) directory: PathBuf,
     /// Where the manual pages go, which belong to no shell.
-    manual: PathBuf,
+    pub(super) manual: PathBuf,
     /// The start-up files that load it.
-    startup: Vec<PathBuf>,
+    pub(super) startup: Vec<PathBuf>,
     /// Every start-up file that may load it from before.
     pub(crate) former: Vec<PathBuf>,
     /// The file of the limits that are kept, where that is not the block of a start-up file.
@@ -74,22 +78,64 @@ impl Places {
         Ok(Self { shell, home, directory, manual, startup, former, limits })
     }
 
-    /// Keeps other runs from changing the same files, until it is dropped.
-    pub(super) fn lock(&self) -> Option<fs::File> {
+    /// With the start-up file of a zsh that is started now, which sets ZDOTDIR itself in
+    /// a file that it reads first: the variable need not be exported.
+    pub(crate) fn asked(mut self) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        const ASK: &str = "builtin print -rn -- \"|$ZDOTDIR\"";
+
+        if self.shell != Shell::Zsh || env::var_os("PATH").is_none() {
+            return self;
+        }
+        let Ok(output) = sys::tool::run("zsh", &["-c", ASK], b"", PATIENCE) else { return self };
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some((_, directory)) = printed.rsplit_once('|') else { return self };
+        let startup = Path::new(directory).join(".zshrc");
+        if startup.is_absolute() && !self.former.contains(&startup) {
+            self.startup = vec![startup.clone()];
+            self.former.push(startup);
+        }
+        self
+    }
+
+    /// Keeps other runs from changing the same files, until it is dropped. `None` where
+    /// files cannot be locked: what changes in between is still noticed.
+    pub(crate) fn lock(&self) -> Result<Option<fs::File>, Failure> {
+        /// Other runs take much less.
+        const PATIENCE: Duration = Duration::from_secs(10);
+
+        let end = Instant::now() + PATIENCE;
+        let Ok(home) = fs::File::open(&self.home) else { return Ok(None) };
+        while Instant::now() < end {
+            match rustix::fs::flock(&home, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(home)),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(Duration::from_millis(10)),
+                Err(_) => return Ok(None),
+            }
+        }
+        Err(Failure::unable(format!(
+            "cannot change files of your shells: another program keeps {} locked",
+            self.home.display()
+        )))
+    }
+
+    /// The same for a run that can be left to a later one: nothing is waited for.
+    pub(super) fn try_lock(&self) -> Option<fs::File> {
         let home = fs::File::open(&self.home).ok()?;
-        // Where files cannot be locked, what changes in between is still noticed.
-        rustix::fs::flock(&home, rustix::fs::FlockOperation::LockExclusive).ok()?;
+        rustix::fs::flock(&home, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some(home)
     }
 
     /// First the integration, then the line that loads it, then what an
     /// installation elsewhere leaves behind.
     pub(super) fn install(&self) -> Result<Vec<Edit>, Failure> {
+        self.check_home()?;
         let mut changes = self.outdated_files()?;
         let plugin = self.directory.join(integration::files(self.shell)[0].path);
         for path in &self.startup {
-            startup_file::check_writable(path)?;
+            startup_file::check_writable(path).map_err(|failure| self.by_hand(failure, path))?;
             let old = startup_file::read(path)?;
+            self.check_syntax(path, old.as_deref())?;
             let load = loading::line(self.shell, &plugin)?;
             let block = loading::block(self.shell, &load);
             let new = startup_file::with_block(old.as_deref(), &block)?;
@@ -101,16 +147,10 @@ impl Places {
         Ok(changes)
     }
 
-    /// First the line that loads it, then the integration.
+    /// First the integration, which makes room on a full disk, then the line that loads
+    /// it, and looks whether it is there.
     pub(super) fn uninstall(&self) -> Result<Vec<Edit>, Failure> {
         let mut changes = Vec::new();
-        for path in &self.former {
-            let Some(old) = startup_file::read(path)? else { continue };
-            let new = startup_file::without_block(&old)?;
-            if new.as_ref() != Some(&old) {
-                changes.push(Edit::cut(path, old, new));
-            }
-        }
         if let Some(limits) = &self.limits
             && let Some(old) = startup_file::read(limits)?.filter(|old| is_own_limits(old))
         {
@@ -129,7 +169,28 @@ impl Places {
             }
         }
         changes.extend(self.files_elsewhere()?);
+        for path in &self.former {
+            let Some(old) = startup_file::read(path)? else { continue };
+            let new = startup_file::without_block(&old)?;
+            if new.as_ref() != Some(&old) {
+                startup_file::check_writable(path)?;
+                changes.push(Edit::cut(path, old, new));
+            }
+        }
         Ok(changes)
+    }
+
+    /// Removes what runs that were killed have left where this one writes.
+    pub(super) fn remove_leftovers(&self) {
+        let files =
+            integration::files(self.shell).iter().map(|file| self.directory.join(file.path));
+        let files = files.chain([self.manual.join("mx.1")]).chain(self.former.iter().cloned());
+        let mut directories: Vec<PathBuf> =
+            files.filter_map(|path| path.parent().map(Path::to_path_buf)).collect();
+        directories.dedup();
+        for directory in directories {
+            startup_file::remove_leftovers(&directory);
+        }
     }
 
     /// Files that are installed, by a function with this tag, and differ from what they should be.
@@ -166,6 +227,12 @@ impl Places {
 
     fn marked(&self, mut edit: Edit) -> Edit {
         edit.manual_page = edit.path.starts_with(&self.manual);
+        edit.shown_as = if edit.manual_page {
+            Some(self.manual.join("mx*.1"))
+        } else {
+            let is_own = !self.is_shared() && edit.path.starts_with(&self.directory);
+            is_own.then(|| self.directory.join("*"))
+        };
         edit
     }
 
