@@ -273,7 +273,7 @@ _mx_table() {
       ;;
     'mx limits')
       commands='raise run set explain check persist help'
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --all !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --all --who !-h|--help'
       arguments='live:limits...'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
@@ -293,9 +293,9 @@ _mx_table() {
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx limits explain')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --pid=live:pids --unit=none !-h|--help'
       arguments='none...'
-      conflicts='--json,--table --json,--plain --plain,--table'
+      conflicts='--json,--table --json,--plain --plain,--table --pid,--unit'
       ;;
     'mx limits check')
       options='--json --table --plain -q|--quiet --color=words:auto,always,never --template !-h|--help'
@@ -308,12 +308,12 @@ _mx_table() {
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx copy')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never -n|--trim --secret --primary --via=words:x11,wayland,macos,tmux,screen,osc52 !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never -n|--trim --secret --primary --via=words:x11,wayland,macos,tmux,screen,osc52 --timeout=live:times !-h|--help'
       arguments='files...'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx paste')
-      options='--json --table --plain -q|--quiet --color=words:auto,always,never --types --primary --via=words:x11,wayland,macos,tmux,screen,osc52 !-h|--help'
+      options='--json --table --plain -q|--quiet --color=words:auto,always,never --types --primary --via=words:x11,wayland,macos,tmux,screen,osc52 --timeout=live:times !-h|--help'
       conflicts='--json,--table --json,--plain --plain,--table'
       ;;
     'mx setup')

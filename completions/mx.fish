@@ -75,7 +75,7 @@ function __mx_parse
                     set skip yes
                 case 'mx limits set -h' 'mx limits set --help'
                     set follows none
-                case 'mx limits explain --color'
+                case 'mx limits explain --color' 'mx limits explain --pid' 'mx limits explain --unit'
                     set skip yes
                 case 'mx limits explain -h' 'mx limits explain --help'
                     set follows none
@@ -87,11 +87,11 @@ function __mx_parse
                     set skip yes
                 case 'mx limits persist -h' 'mx limits persist --help'
                     set follows none
-                case 'mx copy --color' 'mx copy --via'
+                case 'mx copy --color' 'mx copy --via' 'mx copy --timeout'
                     set skip yes
                 case 'mx copy -h' 'mx copy --help'
                     set follows none
-                case 'mx paste --color' 'mx paste --via'
+                case 'mx paste --color' 'mx paste --via' 'mx paste --timeout'
                     set skip yes
                 case 'mx paste -h' 'mx paste --help'
                     set follows none
@@ -299,18 +299,21 @@ complete -c mx -n '__mx_at argument "mx ports watch" 0 9999' -k -a '(__mx_live p
 complete -c mx -n '__mx_at command "mx limits"' -a raise -d 'Raise limits of this shell'
 complete -c mx -n '__mx_at command "mx limits"' -a run -d 'Run a command with other limits'
 complete -c mx -n '__mx_at command "mx limits"' -a set -d 'Change the limits of a running process'
-complete -c mx -n '__mx_at command "mx limits"' -a explain -d 'Find the limit behind an error message'
+complete -c mx -n '__mx_at command "mx limits"' -a explain -d 'Find the limit that an error message is about'
 complete -c mx -n '__mx_at command "mx limits"' -a check -d 'Check whether there is enough for a kind of work'
 complete -c mx -n '__mx_at command "mx limits"' -a persist -d 'Raise limits in every new shell'
 complete -c mx -n '__mx_at command "mx limits"' -a help -d 'Print this message or the help of the given subcommand(s)'
-complete -c mx -n '__mx_at option "mx limits" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The limits of this process, and what it uses'
+complete -c mx -n '__mx_at option "mx limits" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The limits of this process, by its id or name, and what it uses'
 complete -c mx -n '__mx_at option "mx limits" --all' -l all -d 'Every limit'
+complete -c mx -n '__mx_at option "mx limits" --who' -l who -d 'List the processes that hold inotify watches, which takes longer'
 complete -c mx -n '__mx_at argument "mx limits" 0 9999' -k -a '(__mx_live limits)'
 complete -c mx -n '__mx_at argument "mx limits raise" 0 9999' -k -a '(__mx_live limit-raises)'
 complete -c mx -n '__mx_at argument "mx limits run" 0 9999' -k -a '(__mx_live limit-values)'
 complete -c mx -n '__mx_at last "mx limits run"' -k -a '(__mx_command_line)'
-complete -c mx -n '__mx_at option "mx limits set" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The process'
+complete -c mx -n '__mx_at option "mx limits set" --pid' -l pid -x -k -a '(__mx_live pids)' -d 'The process, by its id or its name if no other has that'
 complete -c mx -n '__mx_at argument "mx limits set" 0 9999' -k -a '(__mx_live limit-changes)'
+complete -c mx -n '__mx_at option "mx limits explain" --pid --unit' -l pid -x -k -a '(__mx_live pids)' -d 'The process that the message is from'
+complete -c mx -n '__mx_at option "mx limits explain" --unit --pid' -l unit -x -d 'The systemd service that the message is from'
 complete -c mx -n '__mx_at option "mx limits check" --template' -l template -d 'Print the file of the built-in profiles, to begin your own with'
 complete -c mx -n '__mx_at argument "mx limits check" 0 0' -k -a '(__mx_live profiles)'
 complete -c mx -n '__mx_at option "mx limits persist" --dry-run' -l dry-run -d 'Print what would change, and change nothing'
@@ -320,10 +323,12 @@ complete -c mx -n '__mx_at option "mx copy" -n --trim' -s n -l trim -d 'Leave ou
 complete -c mx -n '__mx_at option "mx copy" --secret' -l secret -d 'Ask clipboard managers not to keep it'
 complete -c mx -n '__mx_at option "mx copy" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
 complete -c mx -n '__mx_at option "mx copy" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx copy" --timeout' -l timeout -x -k -a '(__mx_live times)' -d 'How long a server, an owner, tmux or a terminal may be silent'
 complete -c mx -n '__mx_at argument "mx copy" 0 9999' -F
 complete -c mx -n '__mx_at option "mx paste" --types' -l types -d 'List the types that it can be pasted as'
 complete -c mx -n '__mx_at option "mx paste" --primary' -l primary -d 'The primary selection: what is selected, and pasted by the middle mouse button'
 complete -c mx -n '__mx_at option "mx paste" --via' -l via -x -k -a 'x11\\t"The X server of DISPLAY" wayland\\t"The compositor of WAYLAND_DISPLAY" macos\\t"The pasteboard of macOS" tmux\\t"The buffer of tmux, and the terminal behind it" screen\\t"The terminal behind screen" osc52\\t"The terminal, by the escape sequence OSC 52"' -d 'Only this way, instead of the first that works'
+complete -c mx -n '__mx_at option "mx paste" --timeout' -l timeout -x -k -a '(__mx_live times)' -d 'How long a server, an owner, tmux or a terminal may be silent'
 complete -c mx -n '__mx_at option "mx setup" --dry-run' -l dry-run -d 'Print what would change, and change nothing'
 complete -c mx -n '__mx_at option "mx setup" --uninstall' -l uninstall -d 'Remove the integration'
 complete -c mx -n '__mx_at argument "mx setup" 0 0' -k -a 'zsh\\t"The Z shell" bash\\t"The Bourne-again shell, from version 3.2" fish\\t"The friendly interactive shell"'

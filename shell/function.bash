@@ -55,7 +55,13 @@ function mx {
   # What a subshell sets does not reach the shell that the user sees.
   (( BASH_SUBSHELL )) && _mx_shell=bash:sub
   # The backslash: bash looks for aliases in a substitution when it runs it.
-  { _mx_lines=$(MX_DIRECTIVES=$_mx_shell \builtin command mx "$@" 3>&1 >&4 4>&-); } 4>&1 || _mx_code=$?
+  # In POSIX mode ulimit counts in other blocks: the program must know.
+  {
+    _mx_lines=$(
+      [[ -o posix ]] && \builtin export POSIXLY_CORRECT=y
+      MX_DIRECTIVES=$_mx_shell \builtin command mx "$@" 3>&1 >&4 4>&-
+    )
+  } 4>&1 || _mx_code=$?
   [[ $_mx_code == 0 && -n $_mx_lines ]] || return "$_mx_code"
   while IFS= builtin read -r _mx_line; do
     if [[ -z $_mx_raised && $_mx_line =~ $_mx_limit ]]; then

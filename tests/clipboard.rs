@@ -108,14 +108,15 @@ fn over_ssh_the_terminal_gets_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_text_that_the_terminal_would_drop_is_refused() {
     // One byte less goes through.
     let script = "head -c 786433 /dev/zero | mx copy; echo status $?
                   head -c 786432 /dev/zero | mx copy -q; echo status $?";
     let mut terminal = terminal(&["sh", "-c", script], &[SSH]);
     let (screen, _) = terminal.finish();
-    let refused =
-        "mx: cannot send 786433 bytes to the terminal: the terminal may drop more than 786432";
+    let refused = "mx: cannot copy: no clipboard is reachable: osc52: cannot send 786433 bytes to \
+                   the terminal: the";
     assert!(screen.contains(refused), "{screen}");
     let statuses: Vec<&str> = screen.lines().filter(|line| line.starts_with("status")).collect();
     assert_eq!(statuses, ["status 3", "status 0"], "{screen}");
@@ -130,6 +131,50 @@ fn what_is_typed_is_copied_up_to_the_end_of_the_input() {
     terminal.type_text("hello\n\x04");
     assert_eq!(terminal.finish().1, 0);
     assert_eq!(terminal.clipboard(), [format!("c;{HELLO}")]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn each_way_that_leads_nowhere_says_why() {
+    const DESKTOP: &str = "wayland: WAYLAND_DISPLAY is not set; x11: DISPLAY is not set; ";
+
+    let vte = ("VTE_VERSION", "7006");
+    let apple = ("TERM_PROGRAM", "Apple_Terminal");
+    let xterm = ("TERM", "xterm-256color");
+    let text = b"hello".to_vec();
+    for (variables, text, why) in [
+        (&[][..], &text, "osc52: TERM is not set"),
+        (&[("TERM", "dumb")], &text, "osc52: a terminal with TERM=dumb takes no escape sequences"),
+        (&[("TERM", "linux")], &text, "osc52: the Linux console (TERM=linux) has no clipboard"),
+        (&[xterm, vte], &text, "osc52: terminals with VTE_VERSION, as GNOME's, let no program"),
+        (&[xterm, apple], &text, "osc52: Terminal.app lets no program set the clipboard"),
+        (
+            &[xterm],
+            &vec![b'x'; 800_000],
+            "osc52: cannot send 800000 bytes to the terminal: the terminal may drop more than",
+        ),
+        (&[("TMUX", "/nowhere/default,1,0")], &text, "tmux: cannot ask tmux for its terminal: "),
+    ] {
+        let output = mx(&["copy"], variables, text);
+        let expected = format!("mx: cannot copy: no clipboard is reachable: {DESKTOP}{why}");
+        assert!(said(&output).starts_with(&expected), "{}", said(&output));
+        assert_eq!((code(&output), output.stdout.len()), (Some(3), 0));
+    }
+    for (variables, why) in [
+        (&[][..], "tmux: TMUX is not set\n"),
+        (&[xterm, SSH], "tmux: TMUX is not set; wayland: WAYLAND_DISPLAY is not set"),
+        (&[("DISPLAY", "nonsense")], "wayland: WAYLAND_DISPLAY is not set; x11: cannot connect: "),
+    ] {
+        assert!(
+            said(&mx(&["paste", "--via", "x11"], &[], b"")).contains(": x11: DISPLAY is not set\n")
+        );
+        for words in [&["paste"][..], &["paste", "--types"], &["paste", "--json"]] {
+            let output = mx(words, variables, b"");
+            assert!(said(&output).contains(why), "{}", said(&output));
+            assert!(said(&output).contains("no clipboard is reachable: "), "{}", said(&output));
+            assert_eq!((code(&output), output.stdout.len()), (Some(3), 0));
+        }
+    }
 }
 
 #[test]

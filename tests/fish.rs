@@ -122,7 +122,7 @@ fn options_that_are_given_are_not_offered_again() {
         ("mx ports --json --", "--table", false),
         ("mx ports kill -y --", "--yes", false),
         ("mx ports kill -qy --", "--quiet", false),
-        ("mx ports kill -y --", "--dry-run", false),
+        ("mx ports kill -y --", "--dry-run", true),
         ("mx ports kill -y --", "--force", true),
         ("mx ports --user=root --", "--user", false),
         ("mx ports --user root --", "--user", false),

@@ -209,6 +209,158 @@ mod linux {
         }
     }
 
+    /// mx without the privilege to lift a hard limit.
+    fn unprivileged(arguments: &[&str]) -> Output {
+        let mut words = vec![MX];
+        if sys::user::is_root() {
+            let drop = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"];
+            words.splice(0..0, drop);
+        }
+        Command::new(words[0]).args(&words[1..]).args(arguments).output().expect("mx runs")
+    }
+
+    #[test]
+    fn without_the_privilege_all_are_changed_or_none() {
+        let limits = ["nofile=200:300", "core=0:1M", "fsize=1M:2M", "stack=1M:8M"];
+        let fixture = limited(&limits, 1);
+        let pid = fixture.pid().to_string();
+        let before = limits_of(&fixture);
+        for (words, name) in [
+            // Each lowers a hard limit, which could not be put back.
+            (&["nofile=100:200", "core=:2M"][..], "core is 1048576"),
+            (&["core=:2M", "nofile=100:200"], "core is 1048576"),
+            (&["stack=1M:2M", "nofile=250", "core=0:0", "fsize=4M"], "fsize is 2097152"),
+            (&["core=0:0", "nofile=400", "fsize=4M"], "nofile is 300"),
+        ] {
+            let output = unprivileged(&[&["limits", "set", "--pid", &pid], words].concat());
+            assert_eq!(output.status.code(), Some(3), "{words:?}: {output:?}");
+            let message = format!(
+                "mx: cannot change the limits of process {pid}: the hard limit of {name}\nhint: "
+            );
+            assert!(stderr(&output).starts_with(&message), "{words:?}: {output:?}");
+            assert_eq!(limits_of(&fixture), before, "{words:?}");
+        }
+        let words = ["nofile=100:200", "core=1M", "stack=2M:2M"];
+        let output = unprivileged(&[&["limits", "set", "--pid", &pid], &words[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(line(&fixture, "Max open files"), ["100", "200"]);
+        assert_eq!(line(&fixture, "Max core file size"), ["1048576", "1048576"]);
+    }
+
+    /// A process of python3 that does this, and is done when it prints a line.
+    fn python(script: &str) -> std::process::Child {
+        let script = format!("{script}\nprint(flush=True)\nimport sys\nsys.stdin.read()");
+        let mut child = Command::new("python3")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        let mut line = [0];
+        let mut stdout = child.stdout.take().expect("a pipe");
+        std::io::Read::read_exact(&mut stdout, &mut line).expect("a line");
+        child
+    }
+
+    #[test]
+    fn who_holds_watches() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let script = format!(
+            "import ctypes, os\nlibc = ctypes.CDLL(None)\nfds = [libc.inotify_init() for _ in '12']\n\
+             for n in range(40):\n    os.mkdir('{0}/%d' % n)\n    \
+             assert libc.inotify_add_watch(fds[n % 2], b'{0}/%d' % n, 2) > 0",
+            directory.path().display()
+        );
+        let mut child = python(&script);
+        let pid = child.id().to_string();
+        let document = json(&["limits", "max_user_watches", "--who", "--pid", &pid, "--json"]);
+        let holders = document["holders"].as_array().expect("a list");
+        let own = holders.iter().find(|one| one["pid"] == child.id()).expect("the process");
+        assert_eq!((&own["watches"], &own["instances"]), (&40.into(), &2.into()), "{own}");
+        let limit = &document["kernel"][0];
+        assert!(limit["used"].as_u64().is_some_and(|used| used >= 40), "{limit}");
+        let watches: Vec<_> = holders.iter().map(|one| one["watches"].as_u64()).collect();
+        assert!(watches.is_sorted_by(|one, other| one >= other), "{watches:?}");
+        let output = mx(&["limits", "max_user_watches", "--who"]);
+        let row = format!("\npid:{pid}\t\t\t\t40\t\tinotify\tpython3: 2 instances, of ");
+        assert!(stdout(&output).contains(&row), "{output:?}");
+        // On request only.
+        assert!(json(&["limits", "--all", "--json"])["holders"].is_null());
+        if sys::user::is_root() {
+            let (_directory, copy) = public_copy();
+            let words = ["limits", "max_user_watches", "--who"];
+            let output = Command::new(&copy).args(words).uid(65534).gid(65534).output();
+            let output = output.expect("mx runs");
+            let text = "processes of other users may hold watches, too: sudo shows them";
+            assert!(stderr(&output).contains(text), "{output:?}");
+            assert!(!stdout(&output).contains(&row), "{output:?}");
+        }
+        drop(child.stdin.take());
+        child.wait().expect("a child");
+    }
+
+    #[test]
+    fn what_all_programs_share_is_counted() {
+        let used = |name: &str| {
+            let document = json(&["limits", name, "--json"]);
+            document["kernel"][0]["used"].as_u64().unwrap_or_else(|| panic!("{document}"))
+        };
+        let mut child = python(
+            "import ctypes\nlibc = ctypes.CDLL(None)\nsem = libc.semget(0, 11, 0o600)\n\
+             shm = libc.shmget(0, 4097, 0o600)\nassert sem >= 0 and shm >= 0\n\
+             import atexit\natexit.register(lambda: (libc.semctl(sem, 0, 0), libc.shmctl(shm, 0, None)))",
+        );
+        for (name, least) in [("SEMMNI", 1), ("SEMMNS", 11), ("kernel.shmmni", 1), ("shmall", 2)] {
+            assert!(used(name) >= least, "{name}");
+        }
+        drop(child.stdin.take());
+        child.wait().expect("a child");
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let open: Vec<_> =
+            (0..50).map(|_| std::net::TcpStream::connect(address).expect("a connection")).collect();
+        assert!(used("ip_local_port_range") >= 50);
+        drop(open);
+        let output = mx(&["limits", "ip_local_port_range"]);
+        assert!(stderr(&output).starts_with("mx: client ports are "), "{output:?}");
+        let all = stdout(&mx(&["limits", "--all"]));
+        for name in ["net.ipv4.ip_local_port_range", "net.ipv4.tcp_mem", "SEMMNS", "kernel.shmmax"]
+        {
+            assert!(
+                all.lines().any(|line| line.starts_with(&format!("{name}\t"))),
+                "{name}: {all}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_process_by_its_name() {
+        let name = format!("mx-{}", std::process::id());
+        let rename = format!("name {}", crate::fixture::hex(name.as_bytes()));
+        let start = || Fixture::new(&rename);
+        let first = start();
+        assert_eq!(json(&["limits", "--json", "--pid", &name])["pid"], first.pid());
+        let output = mx(&["limits", "set", "--pid", &name, "nofile=77", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(line(&first, "Max open files")[0], "77");
+        let second = start();
+        let mut pids = [first.pid(), second.pid()];
+        pids.sort_unstable();
+        for words in [&["limits"][..], &["limits", "set", "nofile=78"]] {
+            let output = mx(&[words, &["--pid", &name]].concat());
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let text = stderr(&output);
+            let start = format!("mx: cannot tell which process '{name}' is meant: {} (", pids[0]);
+            assert!(text.starts_with(&start) && text.contains(&pids[1].to_string()), "{text}");
+        }
+        assert_eq!(line(&first, "Max open files")[0], "77");
+        let output = mx(&["limits", "set", "--pid", "no-such-process-here", "nofile=1"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let text = "mx: cannot find process 'no-such-process-here': ";
+        assert!(stderr(&output).starts_with(text), "{output:?}");
+    }
+
     #[test]
     fn a_process_of_another_user() {
         if !sys::user::is_root() {

@@ -7,6 +7,7 @@ mod cli;
 mod clipboard;
 mod container;
 mod directives;
+mod explain;
 mod faithful;
 mod fish;
 mod fixture;
@@ -31,6 +32,8 @@ mod raise;
 mod reach;
 mod setup;
 mod signals;
+#[cfg(target_os = "linux")]
+mod silent;
 mod terminal;
 mod tidy;
 mod values;

@@ -271,3 +271,50 @@ fn a_file_of_the_user_is_never_written_over() {
         assert_eq!(files(home.path()), before);
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bash_in_posix_mode_has_the_same_sizes() {
+    let home = home();
+    done(&home, &["limits", "persist", "core=64k", "fsize=2M", "stack=1M"]);
+    let show = "exec grep -E 'core file|file size|stack' /proc/self/limits";
+    for (start, mode) in [("", ""), ("", "set -o posix; "), ("--posix ", ""), ("-o posix ", "")] {
+        let script = format!("exec bash {start}-c '{mode}. ~/.bashrc; {show}'").replace(
+            "grep -E 'core file|file size|stack'",
+            "grep -e core.file -e Max.file.size -e stack",
+        );
+        let limits = ["core=0:1M", "fsize=1M:4M", "stack=512k:8M"];
+        let text = shell(&home, &limits, ("sh", &["-c"]), &script);
+        let soft = |title: &str| {
+            let line = text.lines().find(|line| line.starts_with(title)).expect(title);
+            line[title.len()..].split_whitespace().next().map(str::to_owned)
+        };
+        for (title, bytes) in [
+            ("Max core file size", "65536"),
+            ("Max file size", "2097152"),
+            ("Max stack size", "1048576"),
+        ] {
+            assert_eq!(soft(title).as_deref(), Some(bytes), "{start}{mode}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_longer_kept_is_listed() {
+    let home = home();
+    let said = |words: &[&str]| {
+        let output = mx(&home, &[&["limits", "persist"], words].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(!said(&["nofile=300", "core=64k"]).contains("no longer"));
+    assert!(!said(&["nofile=350", "core=64k"]).contains("no longer"), "changed is not dropped");
+    let text = "mx: no longer kept: core=64k; to keep all: mx limits persist core=64k nofile=300\n";
+    assert!(said(&["nofile=300", "--dry-run"]).starts_with(text));
+    assert!(said(&["nofile=300"]).starts_with(text));
+    assert!(!said(&["nofile=300", "stack=unlimited"]).contains("no longer"));
+    let document = done(&home, &["limits", "persist", "core=1k", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+    assert_eq!(document["dropped"], serde_json::json!(["nofile=300", "stack=unlimited"]));
+    assert!(!said(&["--undo"]).contains("no longer"), "that is what it is for");
+}

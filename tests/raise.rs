@@ -225,11 +225,14 @@ fn a_profile_and_a_profile_that_is_out_of_reach() {
 
 #[test]
 fn without_the_function_the_line_to_type_is_said() {
-    for (shell, line) in [
-        ("/bin/zsh", "ulimit -Sn 300; ulimit -Sc 128"),
-        ("/usr/bin/bash", "ulimit -Sn 300; ulimit -Sc 64"),
-        ("/usr/bin/fish", "ulimit -Sn 300; ulimit -Sc 64"),
-        ("/bin/dash", "ulimit -Sn 300; ulimit -Sc 64"),
+    for (shell, posix, line) in [
+        ("/bin/zsh", "", "ulimit -Sn 300; ulimit -Sc 128; or, "),
+        ("/usr/bin/bash", "", "ulimit -Sn 300; ulimit -Sc 64; or, "),
+        ("/usr/bin/bash", "POSIXLY_CORRECT", "ulimit -Sn 300; ulimit -Sc 128; or, "),
+        ("/usr/bin/fish", "POSIXLY_CORRECT", "ulimit -Sn 300; ulimit -Sc 64; or, "),
+        // It has no integration, and counts blocks.
+        ("/bin/dash", "", "ulimit -Sn 300; ulimit -Sc 128\n"),
+        ("/bin/sh", "", "ulimit -Sn 300; ulimit -Sc 128\n"),
     ] {
         let raise = "exec mx limits raise nofile=300 core=64k";
         let output = Command::new(crate::cli::MX)
@@ -237,6 +240,7 @@ fn without_the_function_the_line_to_type_is_said() {
             .env("PATH", path())
             .env("SHELL", shell)
             .env_remove("MX_DIRECTIVES")
+            .env(if posix.is_empty() { "NOTHING" } else { posix }, "y")
             .output()
             .expect("mx runs");
         assert_eq!(output.status.code(), Some(3), "{output:?}");
@@ -244,7 +248,7 @@ fn without_the_function_the_line_to_type_is_said() {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         let first = "mx: cannot raise the limits of this shell: its function mx is not loaded\n";
         assert!(error.starts_with(first), "{error}");
-        assert!(error.contains(&format!("hint: type: {line}; or, ")), "{shell}: {error}");
+        assert!(error.contains(&format!("hint: type: {line}")), "{shell}: {error}");
     }
 }
 
@@ -304,4 +308,39 @@ fn raise_again(raised: &str, offered: &str) -> Output {
         .args([crate::cli::MX, "limits", "raise", "nofile=300"])
         .output()
         .expect("mx runs")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bash_in_posix_mode_counts_blocks() {
+    let script = "source \"$0\"; mx limits raise -q core=64k fsize=2M stack=6M; \
+                  exec grep -E 'core file|file size|stack' /proc/self/limits";
+    let integration = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shell/mx.bash");
+    for (variable, begin) in [
+        ("POSIXLY_CORRECT", ""),
+        ("SHELLOPTS", ""),
+        ("NEITHER", ""),
+        ("NEITHER", "set -o posix; "),
+        ("NEITHER", "set -eo posix; "),
+    ] {
+        let limits = ["core=0:1M", "fsize=1M:4M", "stack=4M:8M"];
+        let output = Command::new(crate::cli::MX)
+            .args(["limits", "run"])
+            .args(limits)
+            .args(["--", "bash", "-c", &format!("{begin}{script}"), integration])
+            .env("PATH", path())
+            .env(variable, "posix")
+            .output()
+            .expect("mx runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        for (title, bytes) in [
+            ("Max core file size", "65536 "),
+            ("Max file size", "2097152 "),
+            ("Max stack size", "6291456 "),
+        ] {
+            let line = text.lines().find_map(|line| line.strip_prefix(title)).expect(title);
+            assert!(line.trim_start().starts_with(bytes), "{variable}: {text}");
+        }
+    }
 }

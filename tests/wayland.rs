@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::chown;
 use std::process::{Child, Command, Output, Stdio};
 
-use rustix::process::geteuid;
+use rustix::process::{Pid, geteuid};
 use tempfile::TempDir;
 
 use crate::cli::path;
@@ -14,7 +14,7 @@ use crate::x11::{binary, owners, said};
 
 /// sway without a screen. It does not run as root, who has all rights to what
 /// another user runs.
-struct Sway {
+pub(crate) struct Sway {
     child: Child,
     directory: TempDir,
     display: String,
@@ -24,7 +24,7 @@ struct Sway {
 const NOBODY: u32 = 65534;
 
 impl Sway {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let place = directory.path();
         let ready = place.join("ready");
@@ -69,7 +69,7 @@ impl Sway {
         command
     }
 
-    fn run(&self, words: &[&str], input: &[u8]) -> Output {
+    pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Output {
         let mut command = self.command(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -80,14 +80,14 @@ impl Sway {
     }
 
     #[track_caller]
-    fn copy(&self, options: &[&str], text: &[u8]) {
+    pub(crate) fn copy(&self, options: &[&str], text: &[u8]) {
         let output = self.run(&[&["mx", "copy"], options].concat(), text);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 
     /// What a program prints that is to read the clipboard.
     #[track_caller]
-    fn printed(&self, words: &[&str]) -> Vec<u8> {
+    pub(crate) fn printed(&self, words: &[&str]) -> Vec<u8> {
         let output = self.run(words, b"");
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         output.stdout
@@ -103,7 +103,11 @@ impl Sway {
         (child, stdout, pasted)
     }
 
-    fn owners(&self) -> Vec<rustix::process::Pid> {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn owners(&self) -> Vec<Pid> {
         owners(&format!("XDG_RUNTIME_DIR={}", self.directory.path().display()))
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use x11rb::connection::Connection;
@@ -19,7 +20,7 @@ use crate::cli::{MX, path};
 use crate::fixture::until;
 
 /// An X server of its own.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     display: String,
     /// xsel runs nowhere without one.
@@ -27,7 +28,7 @@ struct Server {
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut child = Command::new("Xvfb")
             .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
@@ -39,6 +40,10 @@ impl Server {
         BufReader::new(stdout).read_line(&mut number).expect("the number of the display");
         let home = tempfile::tempdir().expect("a directory");
         Self { child, display: format!(":{}", number.trim()), home }
+    }
+
+    pub(crate) fn display(&self) -> &str {
+        &self.display
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -354,7 +359,10 @@ fn a_server_that_is_not_there() {
     };
     for (words, doing) in [(&["copy", "/etc/passwd"][..], "copy"), (&["paste"], "paste")] {
         let output = mx(words);
-        let text = format!("mx: cannot {doing}: no clipboard is reachable: x11: cannot connect: ");
+        let text = format!(
+            "mx: cannot {doing}: no clipboard is reachable: wayland: WAYLAND_DISPLAY is not set; \
+             x11: cannot connect: "
+        );
         assert!(said(&output).starts_with(&text), "{output:?}");
         assert_eq!(output.status.code(), Some(3));
     }
@@ -456,14 +464,69 @@ fn an_owner_that_does_not_answer_is_not_waited_for() {
     server.copy(&[], b"hello");
     let [owner] = server.owners()[..] else { panic!("one owner") };
     kill_process(owner, Signal::STOP).expect("a process");
+    let start = Instant::now();
     let output = server.run(&["mx", "paste"], b"");
+    let waited = start.elapsed();
+    let document = server.run(&["mx", "paste", "--json", "--timeout", "300ms"], b"");
+    let types = server.run(&["mx", "paste", "--types", "--timeout", "300ms"], b"");
     kill_process(owner, Signal::CONT).expect("a process");
     assert_eq!(
         said(&output),
-        "mx: cannot read the clipboard: its owner has not answered for 5 s\n"
+        "mx: cannot read the clipboard: its owner has not answered for 1.5 s\n\
+         hint: --timeout 10s waits longer\n"
     );
     assert_eq!(output.status.code(), Some(3));
+    assert!(waited >= Duration::from_millis(1500), "{waited:?}");
+    for output in [document, types] {
+        let text = "mx: cannot read the clipboard: its owner has not answered for 0.3 s\n";
+        assert!(said(&output).starts_with(text), "{output:?}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+    }
     assert_eq!(server.printed(&["mx", "paste"]), b"hello");
+}
+
+#[test]
+fn an_owner_that_rests_in_the_middle_of_its_answer() {
+    let server = Server::new();
+    server.copy(&[], &binary(60_000_000));
+    let [owner] = server.owners()[..] else { panic!("one owner") };
+    let mut command = server.command(&["mx", "paste", "--timeout", "300ms"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("mx starts");
+    let mut first = vec![0; 1000];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut first).expect("bytes");
+    kill_process(owner, Signal::STOP).expect("a process");
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).expect("what came");
+    let output = child.wait_with_output().expect("mx ends");
+    kill_process(owner, Signal::CONT).expect("a process");
+    assert!(rest.len() < 59_000_000, "it was stopped in time");
+    let text = "mx: cannot read the clipboard: its owner has not answered for 0.3 s\n";
+    assert!(said(&output).starts_with(text), "{output:?}");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn an_image_is_no_text_whatever_its_owner_answers() {
+    let server = Server::new();
+    // xclip gives what it has under any name that it is asked for.
+    let shell = "printf PNG | xclip -selection clipboard -t image/png >/dev/null 2>&1";
+    server.printed(&["sh", "-c", shell]);
+    let types = || server.run(&["mx", "paste", "--types"], b"").stdout;
+    assert_eq!(until(types, |types| types == b"image/png\n"), b"image/png\n");
+    for options in [&[][..], &["--json"]] {
+        let output = server.run(&[&["mx", "paste"], options].concat(), b"");
+        assert_eq!(said(&output), "mx: cannot paste: the clipboard holds no text, but image/png\n");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    }
+    // Text of another kind is text.
+    for kind in ["text/html", "text/uri-list", "COMPOUND_TEXT"] {
+        let shell = format!("printf {kind} | xclip -selection clipboard -t {kind} >/dev/null 2>&1");
+        server.printed(&["sh", "-c", &shell]);
+        let pasted = || server.run(&["mx", "paste"], b"").stdout;
+        assert_eq!(until(pasted, |text| text == kind.as_bytes()), kind.as_bytes());
+    }
 }
 
 #[test]

@@ -3,28 +3,36 @@
 //! A terminal does not say whether it has taken what it was sent, and drops in
 //! silence what is too long: the length is looked at first.
 
+use std::io;
+
 use sys::Error;
 use term::{Surroundings, osc, tmux};
 
-use crate::{Attempt, Copied, Obstacle, Options, Selection, Sink, Via};
+use crate::patience::{Clock, seconds};
+use crate::route::NO_PRIMARY;
+use crate::{Attempt, Copied, LEAST, Obstacle, Options, Selection, Sink, Via};
 
 /// What text is called where it has no other name.
 const TEXT: &str = "text/plain";
 
 /// Gives tmux text, and through it the terminal.
-pub(crate) fn copy_to_tmux(text: &[u8], options: Options) -> Attempt<Copied> {
+pub(crate) fn copy_to_tmux(text: &[u8], options: Options, clock: &Clock) -> Attempt<Copied> {
     one_selection(options)?;
-    let client = client()?;
+    let client = tmux::client(clock.left_at_least(LEAST)).map_err(|error| lost(&error, clock))?;
     if let Some(client) = &client {
         check_length(text, &client.kind)?;
     }
+    let limit = clock.left_at_least(LEAST);
     let mut notes = Vec::new();
     if options.secret {
         if client.is_none() {
-            return Err(refused(text, "no terminal shows the session of tmux".to_owned()));
+            return Err(refused(text, "no terminal shows the session of tmux"));
         }
-        tmux::pass(text)?;
-    } else if tmux::load(text)? == tmux::Loaded::Kept {
+        tmux::pass(text, limit).map_err(|error| given(error, clock))?;
+        return Ok(copied(Via::Tmux, text, notes));
+    }
+    let loaded = tmux::load(text, limit).map_err(|error| given(error, clock))?;
+    if loaded == tmux::Loaded::Kept {
         notes.push("tmux has it, but cannot hand it on to the terminal before 3.2".to_owned());
     } else if client.is_none() {
         notes.push("tmux has it; no terminal shows its session".to_owned());
@@ -33,13 +41,10 @@ pub(crate) fn copy_to_tmux(text: &[u8], options: Options) -> Attempt<Copied> {
 }
 
 /// Sends the terminal text.
-pub(crate) fn copy(
-    via: Via,
-    text: &[u8],
-    options: Options,
-    around: &Surroundings,
-) -> Attempt<Copied> {
-    check_length(text, &around.kind)?;
+pub(crate) fn copy(via: Via, text: &[u8], options: Options, clock: &Clock) -> Attempt<Copied> {
+    // What screen stands before is not known.
+    let kind = if via == Via::Osc52 { Surroundings::find().kind } else { String::new() };
+    check_length(text, &kind)?;
     let selection = match options.selection {
         Selection::Clipboard => osc::Selection::Clipboard,
         Selection::Primary => osc::Selection::Primary,
@@ -48,20 +53,27 @@ pub(crate) fn copy(
     if via == Via::Screen {
         sequence = osc::through_screen(&sequence);
     }
+    let limit = clock.left_at_least(LEAST);
     // Without a terminal another way may be open.
-    term::send(&sequence).map_err(|error| Obstacle::Unreachable(error.to_string()))?;
+    term::send(&sequence, limit).map_err(|error| match &error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+            let why = format!("the terminal has taken nothing for {} s", seconds(limit));
+            Obstacle::Silent(why)
+        }
+        _ => Obstacle::Unreachable(error.to_string()),
+    })?;
     Ok(copied(via, text, Vec::new()))
 }
 
 /// Reads the newest buffer of tmux.
-pub(crate) fn paste_from_tmux(options: Options, sink: Sink) -> Attempt<bool> {
-    let Some(text) = buffer(options)? else { return Ok(false) };
+pub(crate) fn paste_from_tmux(options: Options, clock: &Clock, sink: Sink) -> Attempt<bool> {
+    let Some(text) = buffer(options, clock)? else { return Ok(false) };
     sink(&text).map_err(|error| Obstacle::Failed(crate::Error::Sink(error)))?;
     Ok(true)
 }
 
-pub(crate) fn types_of_tmux(options: Options) -> Attempt<Vec<String>> {
-    Ok(buffer(options)?.map(|_| TEXT.to_owned()).into_iter().collect())
+pub(crate) fn types_of_tmux(options: Options, clock: &Clock) -> Attempt<Vec<String>> {
+    Ok(buffer(options, clock)?.map(|_| TEXT.to_owned()).into_iter().collect())
 }
 
 /// Why nothing is read through a terminal.
@@ -69,20 +81,28 @@ pub(crate) fn gives_nothing() -> Obstacle {
     Obstacle::Unreachable("a terminal takes text and gives none".to_owned())
 }
 
-fn buffer(options: Options) -> Attempt<Option<Vec<u8>>> {
+fn buffer(options: Options, clock: &Clock) -> Attempt<Option<Vec<u8>>> {
     one_selection(options)?;
-    // Without tmux another way may be open.
-    tmux::save().map_err(|error| Obstacle::Unreachable(error.to_string()))
+    tmux::save(clock.left_at_least(LEAST)).map_err(|error| lost(&error, clock))
 }
 
-fn client() -> Attempt<Option<tmux::Client>> {
-    tmux::client().map_err(|error| Obstacle::Unreachable(error.to_string()))
+/// tmux does not answer, or there is none: another way may be open.
+fn lost(error: &Error, clock: &Clock) -> Obstacle {
+    if clock.is_over() {
+        return Obstacle::Silent(clock.complaint("tmux"));
+    }
+    Obstacle::Unreachable(error.to_string())
+}
+
+/// tmux was given the text and has not taken it.
+fn given(error: Error, clock: &Clock) -> Obstacle {
+    if clock.is_over() { lost(&error, clock) } else { error.into() }
 }
 
 fn one_selection(options: Options) -> Attempt<()> {
     match options.selection {
         Selection::Clipboard => Ok(()),
-        Selection::Primary => Err(Obstacle::Unreachable("it has no primary selection".to_owned())),
+        Selection::Primary => Err(Obstacle::Unreachable(NO_PRIMARY.to_owned())),
     }
 }
 
@@ -91,12 +111,11 @@ fn check_length(text: &[u8], kind: &str) -> Attempt<()> {
     if text.len() <= limit {
         return Ok(());
     }
-    Err(refused(text, format!("the terminal may drop more than {limit} bytes in silence")))
+    Err(refused(text, &format!("the terminal may drop more than {limit} bytes in silence")))
 }
 
-fn refused(text: &[u8], why: String) -> Obstacle {
-    let doing = format!("send {} bytes to the terminal", text.len());
-    Error::Unsupported { doing, why }.into()
+fn refused(text: &[u8], why: &str) -> Obstacle {
+    Obstacle::Refused(format!("cannot send {} bytes to the terminal: {why}", text.len()))
 }
 
 fn copied(via: Via, text: &[u8], notes: Vec<String>) -> Copied {

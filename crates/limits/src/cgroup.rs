@@ -153,6 +153,15 @@ fn place(
     Some((top, seen))
 }
 
+/// Whether a process is in a cgroup whose files cannot be seen from here: the
+/// hierarchy is not mounted, or what is mounted is another part of it, as in a
+/// container that has a cgroup namespace and the mounts of its host.
+pub(crate) fn is_hidden(root: &Path, membership: &str, controller: Controller) -> bool {
+    let Some((version, _)) = find(membership, controller) else { return false };
+    mount(root, version, controller)
+        .is_none_or(|(mounted, _)| mounted.split('/').any(|part| part == ".."))
+}
+
 /// The part of a hierarchy that is mounted, and where, from `/proc/self/mountinfo`.
 fn mount(root: &Path, version: Version, controller: Controller) -> Option<(String, PathBuf)> {
     let text = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
@@ -286,6 +295,21 @@ mod tests {
         let maxima: Vec<(&str, u64)> =
             memory.iter().map(|one| (one.path.as_str(), one.max)).collect();
         assert_eq!(maxima, [("/inner", 1 << 28), ("/", 1 << 29)]);
+    }
+
+    #[test]
+    fn a_hierarchy_that_is_not_mounted_or_not_this_part_of_it() {
+        for (mounts, hidden) in [
+            ("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 none rw\n", false),
+            ("30 23 0:26 /docker/4f1e /sys/fs/cgroup rw - cgroup2 none rw\n", false),
+            ("30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 none rw\n", true),
+            ("30 23 0:26 / /proc rw - proc proc rw\n", true),
+        ] {
+            let root = tree(&[("proc/self/mountinfo", mounts)]);
+            assert_eq!(is_hidden(root.path(), "0::/\n", Controller::Pids), hidden, "{mounts}");
+        }
+        let none = tempfile::tempdir().expect("a directory");
+        assert!(!is_hidden(none.path(), "", Controller::Pids), "a kernel without cgroups");
     }
 
     #[test]

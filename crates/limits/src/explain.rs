@@ -1,12 +1,16 @@
-//! Which limit is behind an error message.
+//! Which limit an error message is about.
 //!
-//! What is known stands in the table [`SYMPTOMS`]; here it is looked up.
+//! What is known is in the table of `symptoms`; here it is
+//! looked up, line by line, in memory that does not grow with the text.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
-use crate::{Name, State};
+use crate::matching::Pattern;
+use crate::quoted::is_quoted;
+use crate::scan::{Scanner, cleaned};
+use crate::{Name, State, symptoms};
 
-pub use crate::symptoms::{SYMPTOMS, Symptom};
+pub use crate::symptoms::{Symptom, Verdict};
 
 /// A cause that was found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,52 +26,68 @@ pub struct Finding {
 impl Symptom {
     /// The cause that a line of text shows.
     pub fn of(line: &str) -> Option<&'static Self> {
-        let line = format!("\n{}\n", line.trim().to_lowercase());
-        let shows = |pattern: &[&str]| pattern.iter().all(|piece| line.contains(piece));
-        SYMPTOMS.iter().find(|symptom| symptom.patterns.iter().any(|pattern| shows(pattern)))
+        let findings = find(line.as_bytes()).expect("memory can be read");
+        findings.first().map(|finding| finding.symptom)
     }
 
-    /// The limits behind it, by the names that are listed.
+    /// The limits that it is about, by the names that are listed.
     pub fn names(&self) -> impl Iterator<Item = Name> {
-        self.limits.iter().filter_map(|name| name.parse().ok())
+        self.limits().iter().filter_map(|name| name.parse().ok())
     }
 }
 
-/// The causes that the lines of a text show, each once, in the order of their first lines.
-pub fn find(mut text: impl BufRead) -> io::Result<Vec<Finding>> {
+/// The causes that the lines of a text show, each once, in the order of their
+/// first lines. A line that decides a cause takes the place of those that do not.
+pub fn find(text: impl Read) -> io::Result<Vec<Finding>> {
+    /// More of a line is not shown.
+    const LONGEST: usize = 2000;
+
+    let patterns: Vec<(&'static Symptom, &'static Pattern)> =
+        symptoms::rows().flat_map(|row| row.patterns.iter().map(move |one| (row, one))).collect();
+    let numbers = (0_u16..).zip(&patterns);
+    let scanner = Scanner::new(numbers.flat_map(|(number, (_, pattern))| {
+        pattern.key.keys().into_iter().map(move |words| (words, number))
+    }));
     let mut findings: Vec<Finding> = Vec::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if read_line(&mut text, &mut line)? == 0 {
-            return Ok(findings);
+    scanner.scan(text, |line, numbers| {
+        let clean = cleaned(line);
+        let mut hits = numbers.iter().map(|number| patterns[usize::from(*number)]);
+        let Some((symptom, _)) = hits.find(|(_, pattern)| pattern.is_in(&clean)) else { return };
+        if is_quoted(&clean) {
+            return;
         }
-        let text = String::from_utf8_lossy(&line);
-        let Some(symptom) = Symptom::of(&text) else { continue };
-        match findings.iter_mut().find(|finding| finding.symptom == symptom) {
-            Some(finding) => finding.count += 1,
-            None => findings.push(Finding { symptom, line: text.trim().to_owned(), count: 1 }),
+        if let Some(known) = findings.iter_mut().find(|finding| finding.symptom == symptom) {
+            known.count += 1;
+            return;
         }
-    }
+        let shown = &line[..line.len().min(LONGEST)];
+        let line = String::from_utf8_lossy(shown).trim().to_owned();
+        findings.push(Finding { symptom, line, count: 1 });
+    })?;
+    let decided: Vec<&str> = findings
+        .iter()
+        .filter(|finding| !matches!(finding.symptom.verdict, Verdict::Unsure(_)))
+        .map(|finding| finding.symptom.about)
+        .collect();
+    findings.retain(|finding| {
+        let symptom = finding.symptom;
+        let is_unsure = matches!(symptom.verdict, Verdict::Unsure(_));
+        !(is_unsure && !symptom.about.is_empty() && decided.contains(&symptom.about))
+    });
+    Ok(findings)
 }
 
-/// Reads a line, or so much of one that is longer than any message.
-fn read_line(text: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
-    const LONGEST: u64 = 64 * 1024;
-
-    io::Read::take(text, LONGEST).read_until(b'\n', line)
-}
-
-/// The limit among these that most likely stopped something: the nearest, or
-/// the first that the symptom names.
-pub fn nearest<'a, T>(limits: impl Iterator<Item = (&'a T, Option<State>)>) -> Option<&'a T> {
-    let mut best: Option<(&T, Option<State>)> = None;
-    for (limit, state) in limits {
-        if best.is_none_or(|(_, best)| state > best && state > Some(State::Ok)) {
-            best = Some((limit, state));
-        }
+/// The limit among these that is the cause: the only one, or the only one that
+/// is near. `None` if several may be.
+pub fn decided<'a, T>(limits: impl Iterator<Item = (&'a T, Option<State>)>) -> Option<&'a T> {
+    let limits: Vec<(&T, Option<State>)> = limits.collect();
+    if let [(only, _)] = limits[..] {
+        return Some(only);
     }
-    best.map(|(limit, _)| limit)
+    [State::Reached, State::Near].into_iter().find_map(|wanted| {
+        let mut there = limits.iter().filter(|(_, state)| *state == Some(wanted));
+        there.next().map(|(limit, _)| *limit)
+    })
 }
 
 #[cfg(test)]
@@ -75,33 +95,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_row_explains_its_own_messages() {
-        for symptom in SYMPTOMS {
-            assert!(!symptom.examples.is_empty(), "{symptom:?}");
-            for example in symptom.examples {
-                assert_eq!(Symptom::of(example), Some(symptom), "{example}");
+    fn each_row_explains_its_own_messages_and_no_neighbour() {
+        let mut wrong = Vec::new();
+        for symptom in symptoms::rows() {
+            assert!(!symptom.messages.is_empty(), "{symptom:?}");
+            assert!(!symptom.neighbours.is_empty(), "{symptom:?}");
+            for message in symptom.messages {
+                let found = Symptom::of(message).map(|found| found.cause);
+                if found != Some(symptom.cause) {
+                    wrong.push(format!("{message}: {found:?}"));
+                }
+            }
+            for neighbour in symptom.neighbours {
+                let found = Symptom::of(neighbour).map(|found| found.cause);
+                wrong.extend(found.map(|found| format!("{neighbour}: {found}")));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn each_message_is_found_behind_a_prefix_of_a_log() {
+        for symptom in symptoms::rows() {
+            for message in symptom.messages {
+                let line = format!("Nov 26 01:25:38 host app[4711]: {message}");
+                let found = Symptom::of(&line).map(|found| found.cause);
+                assert_eq!(found, Some(symptom.cause), "{line}");
             }
         }
     }
 
     #[test]
     fn each_row_is_well_formed() {
-        for symptom in SYMPTOMS {
-            assert_eq!(symptom.names().count(), symptom.limits.len(), "{symptom:?}");
-            assert!(!symptom.limits.is_empty() && !symptom.patterns.is_empty(), "{symptom:?}");
-            for piece in symptom.patterns.iter().copied().flatten() {
-                assert_eq!(*piece, piece.to_lowercase(), "pieces are in lower case");
+        for symptom in symptoms::rows() {
+            assert_eq!(symptom.names().count(), symptom.limits().len(), "{symptom:?}");
+            assert!(!symptom.patterns.is_empty(), "{symptom:?}");
+            for words in symptom.patterns.iter().flat_map(|pattern| pattern.key.keys()) {
+                assert_eq!(words, words.to_lowercase(), "words are in lower case");
+                assert!(words.len() > 2 && words.as_bytes()[0].is_ascii_alphanumeric(), "{words}");
             }
             assert!(!symptom.cause.ends_with('.') && !symptom.cause.is_empty(), "{symptom:?}");
+            let decides = !matches!(symptom.verdict, Verdict::Limits(_));
+            assert!(!decides || symptom.advice.is_some(), "says what decides: {symptom:?}");
         }
     }
 
     #[test]
-    fn each_pattern_is_needed_and_can_match() {
-        for symptom in SYMPTOMS {
+    fn each_pattern_is_needed() {
+        for symptom in symptoms::rows() {
             for pattern in symptom.patterns {
-                // A line of nothing but the pieces shows that no earlier row hides the pattern.
-                assert_eq!(Symptom::of(&pattern.join(" ")), Some(symptom), "{pattern:?}");
+                let shown = |message: &&&str| pattern.is_in(&cleaned(message.as_bytes()));
+                let words = pattern.key.keys();
+                let any = symptom.messages.iter().any(|message| shown(&message))
+                    || Symptom::of(words[0]).is_none_or(|found| found.cause == symptom.cause);
+                assert!(any, "an earlier row hides {pattern:?}");
             }
         }
     }
@@ -121,41 +168,76 @@ mod tests {
             "the cat killed a mouse",
             "Resource temporarily unavailable",
             "open files are fine, nothing to watch",
+            "-bash: fork",
         ] {
             assert_eq!(Symptom::of(text), None, "{text}");
         }
+    }
+
+    /// What compilers, interpreters, shells, package managers, git, a kernel and
+    /// a journal print in ordinary work, with errors that are about no limit.
+    #[test]
+    fn an_ordinary_log_shows_nothing() {
+        let corpus = include_str!("../../../tests/corpus/ordinary.log");
+        assert!(corpus.lines().count() >= 2000);
+        let found = find(corpus.as_bytes()).expect("memory can be read");
+        let shown: Vec<&str> = found.iter().map(|finding| finding.line.as_str()).collect();
+        assert!(shown.is_empty(), "{shown:#?}");
     }
 
     #[test]
     fn a_log_shows_each_cause_once() {
         let padding = "x".repeat(200_000);
         let log = format!(
-            "starting\nEMFILE: too many open files, open 'a'\n\n{padding}\nemfile again\r\n\
-             \u{fffd}\nENOSPC: no watch left\nno newline: Too many open files"
+            "starting\nEMFILE: too many open files, open 'a'\n\n{padding}\nemfile\r\n\
+             \u{fffd}\nError: ENOSPC: no space left on device, watch 'a'\nx: Too many open files"
         );
         let findings = find(log.as_bytes()).expect("memory can be read");
         let shown: Vec<(&str, u64, &str)> = findings
             .iter()
-            .map(|finding| (finding.symptom.limits[0], finding.count, finding.line.as_str()))
+            .map(|finding| (finding.symptom.limits()[0], finding.count, finding.line.as_str()))
             .collect();
         assert_eq!(
             shown,
             [
                 ("nofile", 3, "EMFILE: too many open files, open 'a'"),
-                ("fs.inotify.max_user_watches", 1, "ENOSPC: no watch left"),
+                (
+                    "fs.inotify.max_user_watches",
+                    1,
+                    "Error: ENOSPC: no space left on device, watch 'a'"
+                ),
             ]
         );
-        assert_eq!(find(&b"\xff\xfe EMFILE \x80\n"[..]).expect("readable").len(), 1);
+        assert_eq!(find(&b"\xff\xfe EMFILE: \x80\n"[..]).expect("readable").len(), 0);
+        assert_eq!(find(&b"\xff\xfe: EMFILE\n"[..]).expect("readable").len(), 1);
     }
 
     #[test]
-    fn the_nearest_of_several_limits() {
+    fn a_line_that_decides_takes_the_place_of_one_that_does_not() {
+        let limits = |log: &str| -> Vec<&str> {
+            let findings = find(log.as_bytes()).expect("memory can be read");
+            findings.iter().map(|finding| finding.symptom.limits()[0]).collect()
+        };
+        let head = "python3 invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n";
+        let group =
+            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0\n";
+        let machine = "Out of memory: Killed process 912 (chrome) total-vm:9216000kB\n";
+        assert_eq!(limits(&format!("{head}{group}")), ["memory.max"]);
+        assert_eq!(limits(&format!("{head}{machine}")), ["MemTotal"]);
+        assert_eq!(limits(&format!("Killed\n{head}{group}")), ["memory.max"]);
+        let unsure = find(head.as_bytes()).expect("memory can be read");
+        assert!(matches!(unsure[0].symptom.verdict, Verdict::Unsure(_)));
+    }
+
+    #[test]
+    fn the_one_of_several_limits_that_is_near() {
         let pick = |states: &[Option<State>]| {
             let pairs: Vec<(usize, Option<State>)> = states.iter().copied().enumerate().collect();
-            nearest(pairs.iter().map(|(index, state)| (index, *state))).copied()
+            decided(pairs.iter().map(|(index, state)| (index, *state))).copied()
         };
         assert_eq!(pick(&[]), None);
-        assert_eq!(pick(&[None, Some(State::Ok)]), Some(0));
+        assert_eq!(pick(&[Some(State::Ok)]), Some(0));
+        assert_eq!(pick(&[None, Some(State::Ok)]), None);
         assert_eq!(pick(&[Some(State::Ok), Some(State::Near), None]), Some(1));
         assert_eq!(pick(&[Some(State::Near), Some(State::Reached)]), Some(1));
         assert_eq!(pick(&[Some(State::Near), Some(State::Near)]), Some(0));

@@ -17,12 +17,15 @@
 )]
 mod cgroup;
 pub mod change;
+pub mod daemons;
+mod errno;
 pub mod explain;
 #[cfg_attr(
     not(any(target_os = "linux", test)),
     expect(dead_code, reason = "Linux reads through it; it is tested on every system")
 )]
 mod files;
+mod matching;
 pub mod mend;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
@@ -33,10 +36,19 @@ mod os;
 )]
 mod procfs;
 pub mod profile;
+mod quoted;
 mod resource;
+mod scan;
+pub mod scope;
 pub mod set;
+#[cfg_attr(
+    not(any(target_os = "linux", test)),
+    expect(dead_code, reason = "Linux reads through it; it is tested on every system")
+)]
+mod shared;
 mod symptoms;
 mod value;
+mod watches;
 
 use std::path::PathBuf;
 
@@ -46,6 +58,7 @@ use sys::Result;
 pub use os::LIFTS_HARD;
 pub use resource::{Name, NameError, PARAMETERS, Parameter, RESOURCES, Resource, Unit};
 pub use value::{Pair, Value, ValueError};
+pub use watches::Holder;
 
 /// What to list.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +70,8 @@ pub struct Query {
     pub pid: Option<u32>,
     /// Every limit there is.
     pub all: bool,
+    /// Which processes hold inotify watches, too: a walk over all descriptors.
+    pub holders: bool,
 }
 
 /// The answer to a [`Query`].
@@ -68,6 +83,9 @@ pub struct Report {
     pub limits: Vec<Limit>,
     /// Limits of the kernel and of cgroups.
     pub kernel: Vec<KernelLimit>,
+    /// The processes that watch files, those with most watches first; `None` if
+    /// nobody asked.
+    pub holders: Option<Vec<Holder>>,
     /// What the answer does not show.
     pub notes: Vec<String>,
 }
@@ -216,17 +234,46 @@ pub fn list(query: &Query) -> Result<Report> {
             kernel.extend(tightest(system.parameter(parameter)));
         }
     }
-    let notes = notes(query, &limits, &kernel, &system);
-    Ok(Report { pid: system.pid(), limits, kernel, notes })
+    let mut notes = notes(query, &limits, &kernel, &system);
+    notes.extend(system.notes_on(&kernel));
+    let holders = if query.holders {
+        let (holders, hidden) = system.holders()?;
+        count_holders(&mut kernel, &holders, &system);
+        notes.extend(hidden_holders(hidden));
+        Some(holders)
+    } else {
+        None
+    };
+    Ok(Report { pid: system.pid(), limits, kernel, holders, notes })
+}
+
+/// What the user of the process watches, which is what the limits count.
+fn count_holders(kernel: &mut [KernelLimit], holders: &[Holder], system: &os::System) {
+    let Some(uid) = system.user() else { return };
+    let of_user = || holders.iter().filter(|one| one.uid == Some(uid));
+    for limit in kernel {
+        let used = match resource::WATCHES.iter().position(|name| *name == limit.name) {
+            Some(0) => of_user().map(|one| one.watches).sum(),
+            Some(_) => of_user().map(|one| one.instances).sum(),
+            None => continue,
+        };
+        limit.used = Some(used);
+        limit.state = Some(State::of(used, limit.value));
+    }
+}
+
+fn hidden_holders(hidden: u64) -> Option<String> {
+    let processes = if hidden == 1 { "process" } else { "processes" };
+    (hidden > 0).then(|| {
+        format!("{hidden} {processes} of other users may hold watches, too: sudo shows them")
+    })
 }
 
 /// Whether this system has a limit, and for a cgroup, whether one is set.
 pub fn exists(name: Name) -> bool {
     match name {
         Name::Resource(resource) => os::raw(resource).is_some(),
-        Name::Parameter(parameter) => {
-            !os::System::new(os::parent()).parameter(parameter).is_empty()
-        }
+        Name::Parameter(parameter) => os::System::new(os::parent()).has(parameter),
     }
 }
 
@@ -237,7 +284,10 @@ fn limit(
     exactly: bool,
 ) -> Limit {
     let ceiling = system.ceiling(resource);
-    let comparable = ceiling.as_ref().filter(|_| change::bounds_soft_limit(resource));
+    // What a user has is not what a cgroup has, nor the system.
+    let comparable = ceiling
+        .as_ref()
+        .filter(|_| change::bounds_soft_limit(resource) && resource.name != "nproc");
     let lowest =
         comparable.map(|ceiling| ceiling.value).into_iter().chain(value.soft.number()).min();
     let used = system.used(resource, if exactly { None } else { lowest });

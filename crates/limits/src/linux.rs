@@ -1,5 +1,8 @@
 //! Linux: limits from getrlimit(2) and `/proc`, everything else from files.
 
+#[path = "linux_shared.rs"]
+mod shared_by_all;
+
 use std::cell::{Cell, OnceCell};
 use std::fs;
 use std::io;
@@ -12,7 +15,7 @@ use sys::{Error, Result};
 use crate::cgroup::{self, CgroupLimit, Controller};
 use crate::files;
 use crate::procfs::{self, Status};
-use crate::resource::{MEMORY, PIDS};
+use crate::resource::{MEMORY, PIDS, PORTS};
 use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 /// Whether the limits of another process can be changed.
@@ -162,7 +165,8 @@ impl System {
                     .filter_map(|source| Some(Ceiling { value: self.setting(source)?, source }));
                 lowest(&mut settings.by_ref().chain(self.pids().iter().map(of_cgroup)))
             }
-            "as" | "data" | "rss" | "memlock" => {
+            // Addresses are no memory: a process may reserve more than there is.
+            "rss" | "memlock" => {
                 let value = machine_memory();
                 let machine = Ceiling { value, source: "MemTotal" };
                 lowest(&mut self.memory().iter().map(of_cgroup).chain([machine]))
@@ -219,11 +223,28 @@ impl System {
                 let available = procfs::meminfo(&text, "MemAvailable");
                 one(total, total.zip(available).map(|(total, free)| total.saturating_sub(free)))
             }
-            "fs.nr_open" | "fs.inotify.max_user_watches" | "fs.inotify.max_user_instances" => {
-                one(self.setting(parameter.name), None)
+            "fs.nr_open"
+            | "fs.inotify.max_user_watches"
+            | "fs.inotify.max_user_instances"
+            | "kernel.shmmax" => one(self.setting(parameter.name), None),
+            name => {
+                let (value, used) = self.shared(name);
+                one(value, used)
             }
-            _ => Vec::new(),
         }
+    }
+
+    /// Whether there is such a limit here. What is in use takes longer, and is not counted.
+    pub(crate) fn has(&self, parameter: &'static Parameter) -> bool {
+        match parameter.name {
+            PORTS => self.port_range().is_some(),
+            _ => !self.parameter(parameter).is_empty(),
+        }
+    }
+
+    /// The real user of the process.
+    pub(crate) fn user(&self) -> Option<u32> {
+        self.status().uid
     }
 
     fn read(&self, path: &str) -> io::Result<String> {
@@ -418,6 +439,18 @@ mod tests {
             ("proc/sys/vm/max_map_count", "4\n"),
             ("proc/sys/vm/overcommit_memory", "2\n"),
             ("proc/meminfo", "MemTotal: 100 kB\nCommitLimit: 50 kB\nCommitted_AS: 45 kB\n"),
+            ("proc/sys/net/ipv4/ip_local_port_range", "32768\t32771\n"),
+            ("proc/net/tcp", "sl\n 0: 0100007F:8000 0:0 0A\n 1: 0100007F:8001 0:0 06\n"),
+            ("proc/net/tcp6", "sl\n 0: 01000000:8001 0:0 01\n 1: 01000000:8003 0:0 01\n"),
+            ("proc/sys/net/netfilter/nf_conntrack_max", "262144\n"),
+            ("proc/sys/net/netfilter/nf_conntrack_count", "262144\n"),
+            ("proc/sys/net/ipv4/tcp_mem", "1\t2\t100\n"),
+            ("proc/net/sockstat", "TCP: inuse 1 orphan 0 tw 2 alloc 1 mem 10\n"),
+            ("proc/sys/kernel/sem", "250\t100\t32\t2\n"),
+            ("proc/sysvipc/sem", "key semid perms nsems\n0 1 600 5\n0 2 600 7\n"),
+            ("proc/sys/kernel/shmmni", "4096\n"),
+            ("proc/sys/kernel/shmall", "18446744073692774399\n"),
+            ("proc/sysvipc/shm", "key shmid perms size\n0 1 600 1\n"),
             ("proc/loadavg", "0.00 0.01 0.05 1/612 4711\n"),
             ("proc/7/status", "Uid:\t1000\t1000\t1000\t1000\nVmStk:\t136 kB\nThreads:\t2\n"),
             ("proc/8/status", "Uid:\t1000\t0\t0\t0\nThreads:\t5\n"),
@@ -472,6 +505,22 @@ mod tests {
         let far = system.used(resource("nproc"), Some(10_000));
         assert_eq!((far.exactly, far.at_most), (None, Some(612)));
         assert!(!system.is_partly_hidden());
+    }
+
+    #[test]
+    fn what_all_programs_share() {
+        let root = recorded();
+        let system = System::below(root.path(), 7);
+        let (ok, reached) = (Some(State::Ok), Some(State::Reached));
+        assert_eq!(kernel(&system, "ip_local_port_range"), [(4, Some(3), ok)]);
+        assert_eq!(kernel(&system, "nf_conntrack_max"), [(262_144, Some(262_144), reached)]);
+        let page = u64::try_from(rustix::param::page_size()).expect("a size");
+        assert_eq!(kernel(&system, "tcp_mem"), [(100 * page, Some(10 * page), ok)]);
+        assert_eq!(kernel(&system, "SEMMNI"), [(2, Some(2), reached)]);
+        assert_eq!(kernel(&system, "SEMMNS"), [(100, Some(12), ok)]);
+        assert_eq!(kernel(&system, "shmmni"), [(4096, Some(1), ok)]);
+        assert_eq!(kernel(&system, "shmall"), [(18_446_744_073_692_774_399, Some(1), ok)]);
+        assert_eq!(kernel(&system, "msgmni"), [], "this kernel has none");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Resource as Raw, Rlimit};
 use sys::{Error, Result};
 
 use crate::resource::MEMORY_OF_MACOS as MEMORY;
+use crate::watches::Holder;
 use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 // `sys/proc_info.h`; the crate libc has only some of them.
@@ -135,7 +136,7 @@ impl System {
         match resource.name {
             "nofile" => sysctl(c"kern.maxfilesperproc", "kern.maxfilesperproc"),
             "nproc" => sysctl(c"kern.maxprocperuid", "kern.maxprocperuid"),
-            "as" | "data" | "memlock" => sysctl(c"hw.memsize", MEMORY),
+            "memlock" => sysctl(c"hw.memsize", MEMORY),
             _ => None,
         }
     }
@@ -148,6 +149,30 @@ impl System {
             _ => None,
         };
         Use { exactly, at_most: None }
+    }
+
+    /// Whether there is such a limit here.
+    pub(crate) fn has(&self, parameter: &'static Parameter) -> bool {
+        !self.parameter(parameter).is_empty()
+    }
+
+    /// What the rows do not hold: nothing.
+    #[expect(clippy::unused_self, reason = "Linux looks at the system")]
+    pub(crate) fn notes_on(&self, _kernel: &[KernelLimit]) -> Option<String> {
+        None
+    }
+
+    /// Nobody holds inotify watches, which only Linux has.
+    #[expect(clippy::unused_self, reason = "Linux looks at the system")]
+    pub(crate) fn holders(&self) -> Result<(Vec<Holder>, u64)> {
+        let (doing, why) = ("list inotify watches".to_owned(), "only Linux has them".to_owned());
+        Err(Error::Unsupported { doing, why })
+    }
+
+    /// Needed for watches only.
+    #[expect(clippy::unused_self, reason = "Linux looks at the system")]
+    pub(crate) fn user(&self) -> Option<u32> {
+        None
     }
 
     /// A limit of the kernel.

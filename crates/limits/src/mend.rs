@@ -1,68 +1,224 @@
-//! The command that lifts a limit.
+//! What lifts a limit.
 
-use crate::change::wise;
-use crate::os;
-use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PIDS};
+use std::path::PathBuf;
+
+use crate::change::{bounds_soft_limit, wise};
+use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PARAMETERS, PIDS, Parameter, Resource};
 use crate::value::Value;
-use crate::{KernelLimit, Limit};
+use crate::{KernelLimit, Limit, os, profile, scope};
 
-/// The command that lifts a limit of the process `shell` to `wanted`, or as
-/// high as is wise; `None` if there is none. Beyond the hard limit that takes
-/// root, whose search path may not hold this program: prlimit(1) is everywhere.
-pub fn lift(limit: &Limit, wanted: Option<Value>, shell: u32) -> Option<String> {
-    let name = limit.resource.name;
-    let (soft, hard) = (limit.value.soft, limit.value.hard);
-    let within = wanted.unwrap_or_else(|| wise(limit.resource, hard, limit.ceiling));
-    if within > soft && within <= hard {
-        let value = wanted.map(|value| format!("={value}")).unwrap_or_default();
-        return Some(format!("mx limits raise {name}{value}"));
-    }
-    let beyond = wanted.unwrap_or_else(|| wise(limit.resource, Value::Unlimited, limit.ceiling));
-    (os::CHANGES_OTHERS && beyond > hard)
-        .then(|| format!("sudo prlimit --pid {shell} --{name}={beyond}:{beyond}"))
+/// Whether daemons are units of systemd here.
+pub const HAS_UNITS: bool = os::CHANGES_OTHERS;
+
+/// Where a limit is to be lifted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The shell with this PID, which started this program.
+    Shell(u32),
+    /// Another process.
+    Process(u32),
+    /// A unit of systemd.
+    Unit(String),
+    /// A container, whose limits are set where it is started.
+    Container,
 }
 
-/// The command that lifts a limit of the kernel to `wanted`, or to about
-/// twice; `None` if there is none.
-pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<String> {
+/// What lifts a limit. How it is typed is for the program to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fix {
+    /// Raise the soft limit in this shell; without a value as high as is wise.
+    Raise {
+        /// The limit.
+        resource: &'static Resource,
+        /// The value.
+        value: Option<Value>,
+    },
+    /// Set both limits of a running process, as root.
+    Process {
+        /// The process.
+        pid: u32,
+        /// The limit.
+        resource: &'static Resource,
+        /// The value.
+        value: Value,
+    },
+    /// A setting in a unit of systemd, which counts when it is started again.
+    Unit {
+        /// The unit.
+        unit: String,
+        /// The limit.
+        resource: &'static Resource,
+        /// The value.
+        value: Value,
+    },
+    /// An option of the command that starts the container.
+    Container {
+        /// The limit.
+        resource: &'static Resource,
+        /// The value.
+        value: Value,
+    },
+    /// A parameter of the kernel, until the next reboot.
+    Sysctl {
+        /// Its name.
+        name: &'static str,
+        /// The value.
+        value: u64,
+    },
+    /// A limit of a unit's cgroup.
+    UnitGroup {
+        /// The unit.
+        unit: String,
+        /// The limit.
+        limit: GroupLimit,
+        /// The value; `None` if what there is cannot be seen.
+        value: Option<u64>,
+    },
+    /// A file of a cgroup.
+    GroupFile {
+        /// The file.
+        file: PathBuf,
+        /// The value.
+        value: u64,
+    },
+    /// A limit of a container's cgroup, where it is started.
+    ContainerGroup {
+        /// The limit.
+        limit: GroupLimit,
+        /// The value; `None` if what there is cannot be seen.
+        value: Option<u64>,
+    },
+    /// A larger `/dev/shm`, until the next reboot.
+    SharedMemory {
+        /// In bytes.
+        size: u64,
+    },
+    /// A larger `/dev/shm` of a container, where it is started.
+    ContainerSharedMemory {
+        /// In bytes.
+        size: u64,
+    },
+}
+
+/// A limit of a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupLimit {
+    /// Processes and threads.
+    Pids,
+    /// Memory.
+    Memory,
+}
+
+/// What lifts a limit of `target` to `wanted`, or as high as is wise; `None` if
+/// nothing does. Beyond the hard limit that takes root, whose search path may
+/// not hold this program.
+pub fn lift(limit: &Limit, wanted: Option<Value>, target: &Target) -> Option<Fix> {
+    let resource = limit.resource;
+    let (soft, hard) = (limit.value.soft, limit.value.hard);
+    let most = |hard| wise(resource, hard, limit.ceiling);
+    let beyond = wanted.unwrap_or_else(|| most(Value::Unlimited).max(double(limit)));
+    match target {
+        Target::Shell(shell) => {
+            let within = wanted.unwrap_or_else(|| most(hard));
+            if within > soft && within <= hard {
+                return Some(Fix::Raise { resource, value: wanted });
+            }
+            // What is wise was not enough.
+            let more = double(limit).min(hard);
+            if wanted.is_none() && more > soft {
+                return Some(Fix::Raise { resource, value: Some(more) });
+            }
+            if scope::is_container() {
+                return (beyond > hard).then_some(Fix::Container { resource, value: beyond });
+            }
+            (os::CHANGES_OTHERS && beyond > hard).then_some(Fix::Process {
+                pid: *shell,
+                resource,
+                value: beyond,
+            })
+        }
+        Target::Process(pid) => (os::CHANGES_OTHERS && beyond > soft).then_some(Fix::Process {
+            pid: *pid,
+            resource,
+            value: beyond,
+        }),
+        Target::Unit(unit) => Some(Fix::Unit { unit: unit.clone(), resource, value: beyond }),
+        Target::Container => Some(Fix::Container { resource, value: beyond }),
+    }
+}
+
+/// Twice the soft limit, as far as the ceiling goes.
+fn double(limit: &Limit) -> Value {
+    let ceiling = limit.ceiling.filter(|_| bounds_soft_limit(limit.resource));
+    let ceiling = ceiling.map_or(Value::Unlimited, Value::Number);
+    let double = limit.value.soft.number().map(|soft| Value::Number(soft.saturating_mul(2)));
+    double.unwrap_or(Value::Unlimited).min(ceiling)
+}
+
+/// What lifts a limit of the kernel to `wanted`, or to about twice; `None` if
+/// nothing does.
+pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<Fix> {
     /// So many files are as good as no limit.
     const PLENTY: u64 = 1 << 40;
 
     let name = limit.name;
     let value = wanted.unwrap_or_else(|| enough(limit));
     match name {
-        PIDS => Some(lift_cgroup(limit, value, "TasksMax", "--pids-limit")),
-        MEMORY | MEMORY_V1 => Some(lift_cgroup(limit, value, "MemoryMax", "--memory")),
-        "/dev/shm" => Some(format!("sudo mount -o remount,size={value} /dev/shm")),
+        PIDS => Some(lift_cgroup(limit, value, GroupLimit::Pids)),
+        MEMORY | MEMORY_V1 => Some(lift_cgroup(limit, value, GroupLimit::Memory)),
+        SHARED_MEMORY => {
+            let size = value.min(memory().unwrap_or(value));
+            let fix = if scope::is_container() {
+                Fix::ContainerSharedMemory { size }
+            } else {
+                Fix::SharedMemory { size }
+            };
+            (size > limit.value && wanted.is_none_or(|wanted| size >= wanted)).then_some(fix)
+        }
         "MemTotal" | MEMORY_OF_MACOS => None,
-        "CommitLimit" => Some("sudo sysctl vm.overcommit_memory=0".to_owned()),
+        "CommitLimit" => Some(Fix::Sysctl { name: "vm.overcommit_memory", value: 0 }),
         _ if limit.value >= PLENTY => None,
-        _ => Some(format!("sudo sysctl {name}={value}")),
+        _ => Some(Fix::Sysctl { name, value }),
     }
 }
 
-/// Twice what there is, and at least what is usually asked for.
-fn enough(limit: &KernelLimit) -> u64 {
-    let usual = match limit.name {
-        "fs.inotify.max_user_watches" => 524_288,
-        "fs.inotify.max_user_instances" => 1024,
-        "vm.max_map_count" => 262_144,
-        _ => 0,
-    };
-    limit.value.saturating_mul(2).max(usual)
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// The memory of the machine, or of the cgroup that has less.
+fn memory() -> Option<u64> {
+    let system = os::System::new(os::parent());
+    let is_memory = |known: &&Parameter| matches!(known.name, "MemTotal" | MEMORY);
+    let limits = PARAMETERS.iter().filter(is_memory).flat_map(|known| system.parameter(known));
+    limits.map(|limit| limit.value).min()
 }
 
-/// A unit of systemd is told its limit by its name, a container when it is made.
-fn lift_cgroup(limit: &KernelLimit, value: u64, property: &str, option: &str) -> String {
+/// Twice what there is, and at least what the profiles ask for.
+fn enough(limit: &KernelLimit) -> u64 {
+    let wanted = profile::built_in().into_iter().flat_map(|profile| profile.wants);
+    let wanted = wanted.filter(|(name, _)| limit.is(*name)).filter_map(|(_, value)| value.number());
+    limit.value.saturating_mul(2).max(wanted.max().unwrap_or_default())
+}
+
+/// A unit of systemd has its limit by its name, a container when it is made.
+fn lift_cgroup(limit: &KernelLimit, value: u64, kind: GroupLimit) -> Fix {
     let path = limit.cgroup.as_deref().unwrap_or("/");
+    match (lift_group(path, kind, Some(value)), &limit.file) {
+        (Some(fix), _) => fix,
+        (None, Some(file)) if path != "/" => Fix::GroupFile { file: file.clone(), value },
+        // Only from outside: where this container is started.
+        _ => Fix::ContainerGroup { limit: kind, value: Some(value) },
+    }
+}
+
+/// What lifts the limit of the cgroup at `path` of the hierarchy, if it is a
+/// unit's or a container's.
+pub fn lift_group(path: &str, limit: GroupLimit, value: Option<u64>) -> Option<Fix> {
+    if scope::is_path_of_container(path) {
+        return Some(Fix::ContainerGroup { limit, value });
+    }
     let unit = path.rsplit('/').next().unwrap_or_default();
     let is_unit = [".slice", ".service", ".scope"].iter().any(|kind| unit.ends_with(kind));
-    match &limit.file {
-        _ if is_unit => format!("sudo systemctl set-property {unit} {property}={value}"),
-        Some(file) if path != "/" => format!("echo {value} | sudo tee {}", file.display()),
-        // Only from outside: where this container is started.
-        _ => format!("docker run {option}={value} …"),
-    }
+    is_unit.then(|| Fix::UnitGroup { unit: unit.to_owned(), limit, value })
 }
 
 #[cfg(test)]
@@ -86,18 +242,38 @@ mod tests {
     #[test]
     fn by_the_shell_as_far_as_the_hard_limit_goes() {
         let hard = Value::Number(524_288);
-        let of = |limit: &Limit, wanted| lift(limit, wanted, 42);
+        let of = |limit: &Limit, wanted| lift(limit, wanted, &Target::Shell(42));
+        let raise = |limit: &Limit, value| Some(Fix::Raise { resource: limit.resource, value });
         let nofile = limit("nofile", 1024, hard, Some(1 << 20));
-        assert_eq!(of(&nofile, None).as_deref(), Some("mx limits raise nofile"));
+        assert_eq!(of(&nofile, None), raise(&nofile, None));
         let wanted = Some(Value::Number(4096));
-        assert_eq!(of(&nofile, wanted).as_deref(), Some("mx limits raise nofile=4096"));
-        let enough = limit("nofile", 65_536, hard, Some(1 << 20));
-        assert_eq!(of(&enough, None), None);
-        let beyond = limit("nofile", 1024, Value::Number(1024), Some(1 << 20));
-        let others = "sudo prlimit --pid 42 --nofile=65536:65536";
-        assert_eq!(of(&beyond, None).as_deref(), os::CHANGES_OTHERS.then_some(others));
+        assert_eq!(of(&nofile, wanted), raise(&nofile, wanted));
+        let wise = limit("nofile", 65_536, hard, Some(1 << 20));
+        assert_eq!(of(&wise, None), raise(&wise, Some(Value::Number(131_072))), "it was too low");
         let ceiling = limit("nofile", 1024, Value::Number(1024), Some(1024));
         assert_eq!(of(&ceiling, None), None, "it would not help");
+        let beyond = limit("nofile", 1024, Value::Number(1024), Some(1 << 20));
+        let value = Value::Number(65_536);
+        let (resource, pid) = (beyond.resource, 42);
+        let others = if scope::is_container() {
+            Fix::Container { resource, value }
+        } else {
+            Fix::Process { pid, resource, value }
+        };
+        assert_eq!(of(&beyond, None), os::CHANGES_OTHERS.then_some(others));
+    }
+
+    #[test]
+    fn of_a_daemon_where_it_is_started() {
+        let nofile = limit("nofile", 1024, Value::Number(4096), Some(1 << 20));
+        let (resource, value) = (nofile.resource, Value::Number(65_536));
+        let unit = "web.service".to_owned();
+        assert_eq!(
+            lift(&nofile, None, &Target::Unit(unit.clone())),
+            Some(Fix::Unit { unit, resource, value })
+        );
+        let container = lift(&nofile, None, &Target::Container);
+        assert_eq!(container, Some(Fix::Container { resource, value }));
     }
 
     fn kernel(name: &str, value: u64, cgroup: Option<&str>) -> KernelLimit {
@@ -116,23 +292,57 @@ mod tests {
     }
 
     #[test]
-    fn by_the_one_who_rules_the_kernel_or_the_cgroup() {
-        for (name, value, cgroup, command) in [
+    fn of_the_kernel_and_of_the_cgroup() {
+        let sysctl = |name, value| Fix::Sysctl { name, value };
+        let unit = "x.scope".to_owned();
+        let group = |limit, value| Fix::ContainerGroup { limit, value: Some(value) };
+        let file = "/sys/fs/cgroup/a/b/memory.max".into();
+        for (name, value, cgroup, fix) in [
             (
                 "fs.inotify.max_user_watches",
                 8192,
                 None,
-                "sudo sysctl fs.inotify.max_user_watches=524288",
+                sysctl("fs.inotify.max_user_watches", 524_288),
             ),
-            ("vm.max_map_count", 262_144, None, "sudo sysctl vm.max_map_count=524288"),
-            ("/dev/shm", 64, None, "sudo mount -o remount,size=128 /dev/shm"),
-            ("pids.max", 10, Some("/a/x.scope"), "sudo systemctl set-property x.scope TasksMax=20"),
-            ("memory.max", 10, Some("/a/b"), "echo 20 | sudo tee /sys/fs/cgroup/a/b/memory.max"),
-            ("memory.max", 10, Some("/"), "docker run --memory=20 …"),
+            ("vm.max_map_count", 262_144, None, sysctl("vm.max_map_count", 524_288)),
+            (
+                "pids.max",
+                10,
+                Some("/a/x.scope"),
+                Fix::UnitGroup { unit, limit: GroupLimit::Pids, value: Some(20) },
+            ),
+            ("memory.max", 10, Some("/a/b"), Fix::GroupFile { file, value: 20 }),
+            ("memory.max", 10, Some("/"), group(GroupLimit::Memory, 20)),
+            ("pids.max", 10, Some("/docker/4f1e"), group(GroupLimit::Pids, 20)),
         ] {
-            assert_eq!(lift_kernel(&kernel(name, value, cgroup), None).as_deref(), Some(command));
+            assert_eq!(lift_kernel(&kernel(name, value, cgroup), None), Some(fix), "{name}");
         }
         assert_eq!(lift_kernel(&kernel("MemTotal", 1, None), None), None);
         assert_eq!(lift_kernel(&kernel("fs.file-max", u64::MAX / 2, None), None), None);
+    }
+
+    #[test]
+    fn explain_asks_for_no_less_than_a_profile() {
+        for profile in profile::built_in() {
+            for (name, wanted) in profile.wants {
+                let (Name::Parameter(parameter), Some(wanted)) = (name, wanted.number()) else {
+                    continue;
+                };
+                assert!(enough(&kernel(parameter.name, 1, None)) >= wanted, "{}", parameter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn shared_memory_is_never_larger_than_memory() {
+        let size = |value, wanted| match lift_kernel(&kernel("/dev/shm", value, None), wanted) {
+            Some(Fix::SharedMemory { size } | Fix::ContainerSharedMemory { size }) => Some(size),
+            _ => None,
+        };
+        let Some(memory) = memory().filter(|memory| *memory > 4 << 30) else { return };
+        assert_eq!(size(64 << 20, None), Some(1 << 30), "what the profile ml asks for");
+        assert_eq!(size(memory / 4 * 3, None), Some(memory));
+        assert_eq!(size(memory, None), None);
+        assert_eq!(size(64 << 20, Some(memory * 2)), None);
     }
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use sys::Result;
 
 use crate::change::{Bound, Wish, bounds_soft_limit};
+use crate::mend::{self, Fix, Target};
 use crate::resource::{Name, NameError, Resource};
 use crate::value::{Value, ValueError};
-use crate::{KernelLimit, Limit, Query, mend};
+use crate::{KernelLimit, Limit, Query};
 
 /// The file of the built-in profiles, which explains its form.
 pub const TEMPLATE: &str = include_str!("profiles.toml");
@@ -71,8 +72,9 @@ pub struct Check {
     pub value: Option<Value>,
     /// Whether it is enough. A limit that is not there stops nobody.
     pub ok: bool,
-    /// The command that lifts it.
-    pub fix: Option<String>,
+    /// What lifts it.
+    #[serde(skip)]
+    pub fix: Option<Fix>,
 }
 
 /// The profiles that come with the program.
@@ -150,7 +152,7 @@ pub fn check(profile: &Profile) -> Result<Vec<Check>> {
     let check = |(name, wanted): &(Name, Value)| match name {
         Name::Resource(_) => {
             let limit = report.limits.iter().find(|limit| limit.is(*name));
-            check_limit(*name, *wanted, limit, report.pid)
+            check_limit(*name, *wanted, limit, &Target::Shell(report.pid))
         }
         Name::Parameter(_) => {
             let limits = report.kernel.iter().filter(|limit| limit.is(*name));
@@ -160,7 +162,7 @@ pub fn check(profile: &Profile) -> Result<Vec<Check>> {
     Ok(profile.wants.iter().map(check).collect())
 }
 
-fn check_limit(name: Name, wanted: Value, limit: Option<&Limit>, shell: u32) -> Check {
+fn check_limit(name: Name, wanted: Value, limit: Option<&Limit>, shell: &Target) -> Check {
     let value = limit.map(|limit| {
         let ceiling = limit.ceiling.filter(|_| bounds_soft_limit(limit.resource));
         // No ceiling is unlimited: it cannot be what such a profile asks for.

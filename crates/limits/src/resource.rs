@@ -87,7 +87,7 @@ pub static RESOURCES: [Resource; 16] = {
 };
 
 /// Every limit of a kernel or a cgroup, in the order in which they are shown.
-pub static PARAMETERS: [Parameter; 16] = {
+pub static PARAMETERS: [Parameter; 25] = {
     use Unit::{Bytes, Count};
     [
         Parameter { usual: true, ..parameter(PIDS, Count, "processes and threads of the cgroup") },
@@ -117,6 +117,15 @@ pub static PARAMETERS: [Parameter; 16] = {
             ..parameter("CommitLimit", Bytes, "memory that the system promises")
         },
         parameter("MemTotal", Bytes, "memory of the machine"),
+        parameter(PORTS, Count, "client ports of TCP"),
+        parameter("net.netfilter.nf_conntrack_max", Count, "connections that netfilter tracks"),
+        parameter("net.ipv4.tcp_mem", Bytes, "memory of all TCP sockets"),
+        parameter("SEMMNI", Count, "sets of semaphores (System V), of kernel.sem"),
+        parameter("SEMMNS", Count, "semaphores in all sets (System V), of kernel.sem"),
+        parameter("kernel.shmmni", Count, "segments of shared memory (System V)"),
+        parameter("kernel.shmall", Count, "pages in all segments of shared memory"),
+        parameter("kernel.shmmax", Bytes, "size of a segment of shared memory"),
+        parameter("kernel.msgmni", Count, "message queues (System V)"),
         Parameter { usual: true, ..parameter("kern.maxfiles", Count, "open files of the system") },
         parameter("kern.maxfilesperproc", Count, "highest limit of nofile"),
         Parameter { usual: true, ..parameter("kern.maxproc", Count, "processes of the system") },
@@ -124,6 +133,11 @@ pub static PARAMETERS: [Parameter; 16] = {
     ]
 };
 
+/// The range of ports that a client gets one of.
+pub(crate) const PORTS: &str = "net.ipv4.ip_local_port_range";
+/// The limits of inotify, which count by user.
+pub(crate) const WATCHES: [&str; 2] =
+    ["fs.inotify.max_user_watches", "fs.inotify.max_user_instances"];
 /// The limit of a cgroup on its processes and threads.
 pub(crate) const PIDS: &str = "pids.max";
 /// The limit of a cgroup on its memory, by the name of cgroup v2.
@@ -210,6 +224,9 @@ impl FromStr for Name {
         if text.eq_ignore_ascii_case(MEMORY_OF_MACOS) {
             return Self::from_str("MemTotal");
         }
+        if text == "kernel.sem" {
+            return Self::from_str("SEMMNI");
+        }
         let is_named = |known: &&Parameter| {
             known.name.eq_ignore_ascii_case(text) || known.short() == Some(text)
         };
@@ -257,6 +274,11 @@ mod tests {
             ("memory.limit_in_bytes", "memory.max"),
             ("memtotal", "MemTotal"),
             ("hw.memsize", "MemTotal"),
+            ("ip_local_port_range", "net.ipv4.ip_local_port_range"),
+            ("nf_conntrack_max", "net.netfilter.nf_conntrack_max"),
+            ("tcp_mem", "net.ipv4.tcp_mem"),
+            ("kernel.sem", "SEMMNI"),
+            ("shmmax", "kernel.shmmax"),
         ] {
             assert_eq!(text.parse().map(Name::name), Ok(os::shown_name(name)), "{text}");
         }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -198,6 +199,13 @@ impl Out {
         self.aside("mx", text);
     }
 
+    /// Says several things beside the answer, to a terminal that may take nothing more.
+    pub(crate) fn notes_where_it_may_rest(&self, texts: Vec<String>) {
+        if !self.quiet && self.format != Format::Json {
+            where_it_may_rest(move || texts.iter().for_each(|text| stderr_line("mx", text)));
+        }
+    }
+
     /// Says what to do next.
     pub(crate) fn hint(&self, text: &str) {
         self.aside("hint", text);
@@ -311,11 +319,32 @@ impl Drop for Progress {
 
 /// Reports a failure on stderr.
 pub(crate) fn failure(failure: &Failure) -> Exit {
-    stderr_line("mx", &failure.message);
-    if let Some(hint) = &failure.hint {
-        stderr_line("hint", hint);
+    let Failure { exit, message, hint } = failure.clone();
+    where_it_may_rest(move || {
+        stderr_line("mx", &message);
+        if let Some(hint) = &hint {
+            stderr_line("hint", hint);
+        }
+    });
+    exit
+}
+
+/// Writes to a terminal that perhaps takes nothing any more. After a moment it
+/// is given up, and the program ends without it.
+fn where_it_may_rest(write: impl FnOnce() + Send + 'static) {
+    const MOMENT: Duration = Duration::from_millis(200);
+
+    if !io::stderr().is_terminal() {
+        return write();
     }
-    failure.exit
+    let (sender, done) = mpsc::channel();
+    let started = std::thread::Builder::new().spawn(move || {
+        write();
+        let _ = sender.send(());
+    });
+    if started.is_ok() {
+        let _ = done.recv_timeout(MOMENT);
+    }
 }
 
 fn stderr_line(prefix: &str, text: &str) {

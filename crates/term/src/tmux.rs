@@ -1,13 +1,12 @@
 //! tmux, through its own commands. What it passes on to its terminal it says
-//! nothing about.
+//! nothing about. Each function takes the time that it may take to answer.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
 use sys::{Error, Result, tool};
 
-/// How long tmux may take to answer.
-const LIMIT: Duration = Duration::from_secs(5);
 /// A buffer that is handed on to the terminal and then removed.
 const PASSING: &str = "mx-passing";
 
@@ -32,8 +31,8 @@ pub enum Loaded {
 }
 
 /// The environment of the session that this pane belongs to.
-pub fn environment() -> Result<Environment> {
-    let printed = done("ask tmux for its environment", &["show-environment"], b"")?;
+pub fn environment(limit: Duration) -> Result<Environment> {
+    let printed = done("ask tmux for its environment", &["show-environment"], b"", limit)?;
     Ok(Environment::parse(&String::from_utf8_lossy(&printed)))
 }
 
@@ -54,38 +53,40 @@ impl Environment {
 }
 
 /// The terminal that the session is shown on; `None` if it is shown nowhere.
-pub fn client() -> Result<Option<Client>> {
+pub fn client(limit: Duration) -> Result<Option<Client>> {
     let question = ["display-message", "-p", "#{session_attached} #{client_termname}"];
-    let printed = done("ask tmux for its terminal", &question, b"")?;
+    let printed = done("ask tmux for its terminal", &question, b"", limit)?;
     let text = String::from_utf8_lossy(&printed);
     let (attached, kind) = text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
     Ok((attached != "0").then(|| Client { kind: kind.to_owned() }))
 }
 
 /// Gives tmux text for its newest buffer and for the clipboard of its terminal.
-pub fn load(text: &[u8]) -> Result<Loaded> {
+pub fn load(text: &[u8], limit: Duration) -> Result<Loaded> {
     let doing = "give the text to tmux";
-    let output = run(&["load-buffer", "-w", "-"], text)?;
+    let start = Instant::now();
+    let output = run(doing, &["load-buffer", "-w", "-"], text, limit)?;
     if output.status.success() {
         return Ok(Loaded::Sent);
     }
     let complaint = output.complaint();
     if ["-w", "unknown option", "usage:"].iter().any(|part| complaint.contains(part)) {
-        done(doing, &["load-buffer", "-"], text)?;
+        done(doing, &["load-buffer", "-"], text, limit.saturating_sub(start.elapsed()))?;
         return Ok(Loaded::Kept);
     }
     Err(Error::Unsupported { doing: doing.to_owned(), why: complaint })
 }
 
 /// Hands text on to the clipboard of the terminal. tmux keeps nothing of it.
-pub fn pass(text: &[u8]) -> Result<()> {
+pub fn pass(text: &[u8], limit: Duration) -> Result<()> {
     let hand_on = ["load-buffer", "-w", "-b", PASSING, "-", ";", "delete-buffer", "-b", PASSING];
-    done("hand the text on through tmux", &hand_on, text).map(drop)
+    done("hand the text on through tmux", &hand_on, text, limit).map(drop)
 }
 
 /// The newest buffer; `None` if there is none.
-pub fn save() -> Result<Option<Vec<u8>>> {
-    let output = run(&["save-buffer", "-"], b"")?;
+pub fn save(limit: Duration) -> Result<Option<Vec<u8>>> {
+    let doing = "read the buffer of tmux";
+    let output = run(doing, &["save-buffer", "-"], b"", limit)?;
     if output.status.success() {
         return Ok(Some(output.stdout));
     }
@@ -93,16 +94,22 @@ pub fn save() -> Result<Option<Vec<u8>>> {
     if why.contains("no buffer") {
         return Ok(None);
     }
-    Err(Error::Unsupported { doing: "read the buffer of tmux".to_owned(), why })
+    Err(Error::Unsupported { doing: doing.to_owned(), why })
 }
 
-fn run(arguments: &[&str], input: &[u8]) -> Result<tool::Output> {
-    tool::run("tmux", arguments, input, LIMIT)
+fn run(doing: &str, arguments: &[&str], input: &[u8], limit: Duration) -> Result<tool::Output> {
+    tool::run("tmux", arguments, input, limit).map_err(|error| match &error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+            let why = "tmux has not answered in time".to_owned();
+            Error::Unsupported { doing: doing.to_owned(), why }
+        }
+        _ => error,
+    })
 }
 
 /// What a command that must succeed has printed.
-fn done(doing: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
-    let output = run(arguments, input)?;
+fn done(doing: &str, arguments: &[&str], input: &[u8], limit: Duration) -> Result<Vec<u8>> {
+    let output = run(doing, arguments, input, limit)?;
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -101,7 +101,7 @@ static const char *const not_called[] = {
 static const char *const same[] = {
 	"access", "alarm", "chdir", "close", "dup", "dup2", "execvp", "fchmod", "flock",
 	"getpgrp", "getsid", "isatty", "link", "lseek", "mkdir", "mprotect", "munmap", "nanosleep",
-	"pipe", "poll", "read", "readlink", "rename", "rmdir", "setpgid", "setsid", "tcgetpgrp",
+	"pipe", "poll", "read", "readlink", "readv", "rename", "rmdir", "setpgid", "setsid", "tcgetpgrp",
 	"tcsetpgrp", "unlink", "unsetenv", "setenv", "write", "writev", "sched_yield", "dirfd",
 	"fork", "symlink",
 };

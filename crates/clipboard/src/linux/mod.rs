@@ -4,30 +4,37 @@
 //! so a copy leaves a process behind: see `owner`.
 
 mod owner;
+mod socket;
 mod wayland;
 mod x11;
 
 use std::env;
+use std::rc::Rc;
 
+use crate::patience::Clock;
+use crate::route::Way;
 use crate::{Attempt, Copied, Options, Sink, Via, not_here};
 
-/// The clipboards that the environment names.
-pub(crate) fn desktop() -> Vec<Via> {
-    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+/// The clipboards that the environment names, or does not.
+pub(crate) fn desktop() -> Vec<Way> {
+    let way = |via, name| match env::var_os(name) {
+        Some(value) if !value.is_empty() => Way::open(via),
+        _ => Way::closed(via, format!("{name} is not set")),
+    };
     // A session of Wayland has an X server beside it.
-    let wayland = is_set("WAYLAND_DISPLAY").then_some(Via::Wayland);
-    let x11 = is_set("DISPLAY").then_some(Via::X11);
-    wayland.into_iter().chain(x11).collect()
+    vec![way(Via::Wayland, "WAYLAND_DISPLAY"), way(Via::X11, "DISPLAY")]
 }
 
-pub(crate) fn copy(via: Via, text: &[u8], options: Options) -> Attempt<Copied> {
+pub(crate) fn copy(via: Via, text: &[u8], options: Options, clock: &Rc<Clock>) -> Attempt<Copied> {
     let types = match via {
         Via::X11 => {
-            owner::stay_behind(options.secret, |ready| x11::own(text, options, ready))?;
+            let work = |ready: &owner::Ready| x11::own(text, options, clock, ready);
+            owner::stay_behind(options.secret, clock, work)?;
             x11::types_of(text, options)
         }
         Via::Wayland => {
-            owner::stay_behind(options.secret, |ready| wayland::own(text, options, ready))?;
+            let work = |ready: &owner::Ready| wayland::own(text, options, clock, ready);
+            owner::stay_behind(options.secret, clock, work)?;
             wayland::types_of(options)
         }
         _ => return Err(not_here()),
@@ -35,18 +42,18 @@ pub(crate) fn copy(via: Via, text: &[u8], options: Options) -> Attempt<Copied> {
     Ok(Copied { via, verified: true, bytes: text.len() as u64, types, notes: Vec::new() })
 }
 
-pub(crate) fn paste(via: Via, options: Options, sink: Sink) -> Attempt<bool> {
+pub(crate) fn paste(via: Via, options: Options, clock: &Rc<Clock>, sink: Sink) -> Attempt<bool> {
     match via {
-        Via::X11 => x11::paste(options, sink),
-        Via::Wayland => wayland::paste(options, sink),
+        Via::X11 => x11::paste(options, clock, sink),
+        Via::Wayland => wayland::paste(options, clock, sink),
         _ => Err(not_here()),
     }
 }
 
-pub(crate) fn types(via: Via, options: Options) -> Attempt<Vec<String>> {
+pub(crate) fn types(via: Via, options: Options, clock: &Rc<Clock>) -> Attempt<Vec<String>> {
     match via {
-        Via::X11 => x11::types(options),
-        Via::Wayland => wayland::types(options),
+        Via::X11 => x11::types(options, clock),
+        Via::Wayland => wayland::types(options, clock),
         _ => Err(not_here()),
     }
 }

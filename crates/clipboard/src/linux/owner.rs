@@ -19,26 +19,31 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, chdir, getrlimit, kill_process,
-    set_dumpable_behavior, setrlimit, setsid, waitpid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, chdir, getpid, getppid,
+    getrlimit, kill_process, set_dumpable_behavior, set_parent_process_death_signal, setrlimit,
+    setsid, waitpid,
 };
 use sys::Error;
 
+use crate::patience::Clock;
 use crate::{Attempt, Obstacle};
 
-/// How long it may take until the clipboard is owned.
-const LIMIT: Duration = Duration::from_secs(10);
 /// What the process says: that it owns the clipboard, or why it does not.
 const OWNED: u8 = b'+';
 const UNREACHABLE: u8 = b'?';
+const SILENT: u8 = b'~';
 const FAILED: u8 = b'!';
 
 /// Told once, by the process that stays behind, that it owns the clipboard.
 pub(super) struct Ready(Cell<Option<OwnedFd>>);
 
 impl Ready {
-    pub(super) fn say(&self) {
+    /// From here on it stays when its parent ends, and takes whatever time it takes.
+    pub(super) fn say(&self, clock: &Clock) -> Attempt<()> {
+        clock.set(None);
+        end_with_parent(None)?;
         self.send(&[OWNED]);
+        Ok(())
     }
 
     /// Says it, and closes the pipe.
@@ -52,7 +57,12 @@ impl Ready {
 
 /// Does `work` in a process that stays behind; returns when it is ready, or why
 /// it will not be. This process must have one thread.
-pub(super) fn stay_behind(secret: bool, work: impl FnOnce(&Ready) -> Attempt<()>) -> Attempt<()> {
+pub(super) fn stay_behind(
+    secret: bool,
+    clock: &Clock,
+    work: impl FnOnce(&Ready) -> Attempt<()>,
+) -> Attempt<()> {
+    let parent = getpid();
     let failed = |errno: Errno| Error::from_io("leave a process behind", errno);
     let (told, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     // SAFETY: with one thread there is no lock that another one holds.
@@ -60,13 +70,13 @@ pub(super) fn stay_behind(secret: bool, work: impl FnOnce(&Ready) -> Attempt<()>
         -1 => Err(Error::from_io("leave a process behind", std::io::Error::last_os_error()).into()),
         0 => {
             // What fails here must not go on as a second copy of the caller.
-            let _ = catch_unwind(AssertUnwindSafe(|| stay(tell, secret, work)));
+            let _ = catch_unwind(AssertUnwindSafe(|| stay(tell, parent, secret, work)));
             // SAFETY: it ends the process without what the parent would do at its end.
             unsafe { libc::_exit(0) }
         }
         child => {
             drop(tell);
-            let answer = listen(told);
+            let answer = listen(told, clock);
             if answer.is_err() {
                 end(child);
             }
@@ -75,18 +85,34 @@ pub(super) fn stay_behind(secret: bool, work: impl FnOnce(&Ready) -> Attempt<()>
     }
 }
 
-fn stay(tell: OwnedFd, secret: bool, work: impl FnOnce(&Ready) -> Attempt<()>) {
-    let left = leave_all(tell.as_raw_fd(), secret);
-    let ready = Ready(Cell::new(Some(tell)));
-    let done = left
-        .map_err(|errno| Error::from_io("become a process of its own", errno).into())
-        .and_then(|()| work(&ready));
+fn stay(tell: OwnedFd, parent: Pid, secret: bool, work: impl FnOnce(&Ready) -> Attempt<()>) {
+    let ready = Ready(Cell::new(None));
+    let done = end_with_parent(Some(parent)).and_then(|()| {
+        leave_all(tell.as_raw_fd(), secret)
+            .map_err(|errno| Error::from_io("become a process of its own", errno))?;
+        Ok(())
+    });
+    ready.0.set(Some(tell));
+    let done = done.and_then(|()| work(&ready));
     let (kind, text) = match done {
         Ok(()) => return,
-        Err(Obstacle::Unreachable(why)) => (UNREACHABLE, why),
+        Err(Obstacle::Unreachable(why) | Obstacle::Refused(why)) => (UNREACHABLE, why),
+        Err(Obstacle::Silent(why)) => (SILENT, why),
         Err(Obstacle::Failed(error)) => (FAILED, error.to_string()),
     };
     ready.send(&[&[kind], text.as_bytes()].concat());
+}
+
+/// Ends this process when `parent` does, or no longer: one that still waits for
+/// a server must not take the clipboard when the copy has been given up.
+fn end_with_parent(parent: Option<Pid>) -> Attempt<()> {
+    let failed = |errno| Error::from_io("become a process of its own", errno);
+    set_parent_process_death_signal(parent.map(|_| Signal::KILL)).map_err(failed)?;
+    if parent.is_some() && getppid() != parent {
+        let doing = "become a process of its own".to_owned();
+        return Err(Error::Unsupported { doing, why: "its parent has ended".to_owned() }.into());
+    }
+    Ok(())
 }
 
 /// Leaves the session, the directory and the descriptors of the parent.
@@ -131,15 +157,14 @@ fn close_between(first: RawFd, last: RawFd) {
 }
 
 /// What the process that stays behind says.
-fn listen(told: OwnedFd) -> Attempt<()> {
+fn listen(told: OwnedFd, clock: &Clock) -> Attempt<()> {
     let doing = "leave a process behind";
-    let limit = Timespec::try_from(LIMIT).ok();
     loop {
+        // It says itself that its server is mute, a moment before this.
+        let left = clock.left_of_all() + Duration::from_millis(100);
+        let limit = Timespec::try_from(left).ok();
         match poll(&mut [PollFd::new(&told, PollFlags::IN)], limit.as_ref()) {
-            Ok(0) => {
-                let why = format!("the desktop has not answered for {} s", LIMIT.as_secs());
-                return Err(Obstacle::Unreachable(why));
-            }
+            Ok(0) => return Err(Obstacle::Silent(clock.complaint("it"))),
             Ok(_) => break,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::from_io(doing, errno).into()),
@@ -156,6 +181,7 @@ fn listen(told: OwnedFd) -> Attempt<()> {
     told.read_to_string(&mut text).map_err(|error| Error::from_io(doing, error))?;
     Err(match kind[0] {
         UNREACHABLE => Obstacle::Unreachable(text),
+        SILENT => Obstacle::Silent(text),
         FAILED => Obstacle::Failed(crate::Error::Owner(text)),
         _ => {
             let what = "it has ended without a word".to_owned();

@@ -3,17 +3,17 @@
 
 mod appkit;
 
+use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
 use sys::{Error, Result};
 
 use self::appkit::Pasteboard;
+use crate::patience::Clock;
+use crate::route::Way;
 use crate::{Attempt, Copied, Obstacle, Options, Selection, Sink, Via, not_here};
 
-/// How long reading may take: macOS may ask the person first.
-const PATIENCE: Duration = Duration::from_secs(30);
 const TEXT: &str = "public.utf8-plain-text";
 /// What clipboard managers look for, by the convention of nspasteboard.org.
 const SECRET: [&str; 3] = [
@@ -23,27 +23,27 @@ const SECRET: [&str; 3] = [
 ];
 
 /// The clipboards of the desktop.
-pub(crate) fn desktop() -> Vec<Via> {
-    vec![Via::Macos]
+pub(crate) fn desktop() -> Vec<Way> {
+    vec![Way::open(Via::Macos)]
 }
 
-pub(crate) fn copy(via: Via, text: &[u8], options: Options) -> Attempt<Copied> {
+pub(crate) fn copy(via: Via, text: &[u8], options: Options, _clock: &Rc<Clock>) -> Attempt<Copied> {
     only_clipboard(via, options)?;
     let types = Pasteboard::general(|pasteboard| put(pasteboard, text, options.secret))?;
     Ok(Copied { via, verified: true, bytes: text.len() as u64, types, notes: Vec::new() })
 }
 
-pub(crate) fn paste(via: Via, options: Options, sink: Sink) -> Attempt<bool> {
+pub(crate) fn paste(via: Via, options: Options, clock: &Rc<Clock>, sink: Sink) -> Attempt<bool> {
     only_clipboard(via, options)?;
-    let text = in_time(|| Pasteboard::general(|pasteboard| pasteboard.data(TEXT)))?;
+    let text = in_time(clock, || Pasteboard::general(|pasteboard| pasteboard.data(TEXT)))?;
     let Some(text) = text else { return Ok(false) };
     sink(&text).map_err(|error| Obstacle::Failed(crate::Error::Sink(error)))?;
     Ok(true)
 }
 
-pub(crate) fn types(via: Via, options: Options) -> Attempt<Vec<String>> {
+pub(crate) fn types(via: Via, options: Options, clock: &Rc<Clock>) -> Attempt<Vec<String>> {
     only_clipboard(via, options)?;
-    Ok(in_time(|| Pasteboard::general(|pasteboard| Ok(pasteboard.types())))?)
+    in_time(clock, || Pasteboard::general(|pasteboard| Ok(pasteboard.types())))
 }
 
 fn only_clipboard(via: Via, options: Options) -> Attempt<()> {
@@ -65,23 +65,25 @@ fn put(pasteboard: &Pasteboard, text: &[u8], secret: bool) -> Result<Vec<String>
 }
 
 /// The answer, or an error if it does not come in time.
-fn in_time<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let doing = || "read the clipboard".to_owned();
+fn in_time<T: Send + 'static>(
+    clock: &Clock,
+    read: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Attempt<T> {
+    let doing = "read the clipboard";
     let (sender, answer) = channel();
     thread::Builder::new()
         .spawn(move || drop(sender.send(read())))
-        .map_err(|error| Error::from_io(doing(), error))?;
-    match answer.recv_timeout(PATIENCE) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Err(Error::Unsupported {
-            doing: doing(),
-            why: format!(
-                "macOS has not let it be read for {} s: it may be asking whether this terminal may",
-                PATIENCE.as_secs()
-            ),
-        }),
+        .map_err(|error| Error::from_io(doing, error))?;
+    match answer.recv_timeout(clock.left_of_all()) {
+        Ok(answer) => Ok(answer?),
+        Err(RecvTimeoutError::Timeout) => {
+            let why =
+                "macOS has not let it be read yet: it may be asking whether this terminal may";
+            Err(Obstacle::Failed(crate::Error::Silent { doing, why: why.to_owned() }))
+        }
         Err(RecvTimeoutError::Disconnected) => {
-            Err(Error::Unexpected { doing: doing(), what: "no answer".to_owned() })
+            let (doing, what) = (doing.to_owned(), "no answer".to_owned());
+            Err(Error::Unexpected { doing, what }.into())
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What `mx copy` and `mx paste` have in common.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clipboard::{Error, Options, Selection, Via};
+use clipboard::{Error, Options, Patience, Selection, Via};
 
 use crate::exit::Failure;
 
@@ -14,12 +16,17 @@ pub(super) struct Which {
     /// Only this way, instead of the first that works
     #[arg(long, value_name = "WAY", value_parser = via())]
     via: Option<Via>,
+    /// How long a server, an owner, tmux or a terminal may be silent
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration, default_value = "1.5s")]
+    timeout: Duration,
 }
 
 impl Which {
+    /// The time for an answer is counted from this call on.
     pub(super) fn options(&self) -> Options {
         let selection = if self.primary { Selection::Primary } else { Selection::Clipboard };
-        Options { via: self.via, selection, secret: false }
+        let patience = Patience::new(self.timeout);
+        Options { via: self.via, selection, secret: false, patience }
     }
 }
 
@@ -30,7 +37,13 @@ fn via() -> impl TypedValueParser<Value = Via> {
 
 /// Why `doing` failed.
 pub(super) fn failure(doing: &str, error: Error) -> Failure {
+    const LONGER: &str = "--timeout 10s waits longer";
+
     match error {
+        Error::Silent { .. } => Failure::unable(error.to_string()).hint(LONGER),
+        Error::Unreachable(ref reasons) if reasons.is_silence() => {
+            Failure::unable(format!("cannot {doing}: {error}")).hint(LONGER)
+        }
         Error::System(error) => error.into(),
         Error::Unreachable(_) => Failure::unable(format!("cannot {doing}: {error}")).hint(
             "it takes a desktop (DISPLAY or WAYLAND_DISPLAY), tmux, or for copying a terminal",

@@ -27,6 +27,10 @@ use crate::out::Out;
 /// something else is copied. Nothing is written to disk, and nothing stands in
 /// its arguments.
 ///
+/// What does not answer is given up after --timeout, all ways together, and mx
+/// lists why each of them leads nowhere. A large text that goes on takes as long
+/// as it takes.
+///
 /// Exit codes: 0 copied, or sent to the terminal, 1 there was nothing to copy,
 /// and the clipboard is as it was, 2 wrong usage, 3 it could not be copied.
 #[derive(clap::Args)]
@@ -66,10 +70,9 @@ pub(crate) fn copy(args: &CopyArgs, out: &Out) -> Outcome {
     let options = Options { secret: args.secret, ..args.which.options() };
     let copied = clipboard::copy(&text, options).map_err(|error| failure("copy", error))?;
     out.script("mx.clipboard/1", &copied, "")?;
-    out.note(&confirmation(&copied));
-    for note in &copied.notes {
-        out.note(note);
-    }
+    let confirmation = confirmation(&copied);
+    let notes = std::iter::once(confirmation).chain(copied.notes).collect();
+    out.notes_where_it_may_rest(notes);
     Ok(Exit::Yes)
 }
 

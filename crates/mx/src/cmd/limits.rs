@@ -3,6 +3,7 @@
 mod candidates;
 mod check;
 mod explain;
+mod fix;
 mod letters;
 mod persist;
 mod profiles;
@@ -10,6 +11,7 @@ mod raise;
 mod run;
 mod set;
 mod show;
+mod target;
 mod ulimit;
 mod words;
 
@@ -18,6 +20,7 @@ use limits::{Name, NameError, Query};
 
 pub(super) use self::candidates::{Purpose, limit_names, limit_values, profile_names};
 pub(crate) use self::letters::spell_out;
+use self::target::Target;
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
@@ -34,30 +37,38 @@ use crate::out::Out;
 /// every command. How many processes a user has is counted only for nproc and
 /// --all; else there is an upper bound.
 ///
+/// --who adds a row for each process that watches files with inotify, those
+/// with most watches first: pid:PID, its watches, its name. Watches are limited
+/// for each user.
+///
 /// NAME is one of setrlimit(2) (nofile), the letter that ulimit has for it
 /// (-n; not -q, which is --quiet), or a name of the kernel (fs.file-max).
 ///
-/// Exit codes: 0 shown, 1 there is no such limit here, 2 wrong usage, 3 it
-/// cannot be told.
+/// Exit codes: 0 shown, 1 there is no such limit or process here, 2 wrong usage,
+/// 3 it cannot be told.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(after_long_help = "\
 Examples:
   mx limits                       what matters here
   mx limits nofile fs.file-max    a limit, and one of the kernel
-  mx limits --pid 4242 --all      every limit of a process")]
+  mx limits --pid 4242 --all      every limit of a process
+  mx limits max_user_watches --who        who watches how many files")]
 pub(crate) struct LimitsArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
     /// Limits; those that matter if none is given
     #[arg(id = "limits", value_name = "NAME", value_parser = name)]
     names: Vec<Name>,
-    /// The limits of this process, and what it uses
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
-    pid: Option<u32>,
+    /// The limits of this process, by its id or name, and what it uses
+    #[arg(long, value_name = "PID", value_parser = Target::parse)]
+    pid: Option<Target>,
     /// Every limit
     #[arg(long)]
     all: bool,
+    /// List the processes that hold inotify watches, which takes longer
+    #[arg(long)]
+    who: bool,
 }
 
 #[derive(Subcommand)]
@@ -83,8 +94,12 @@ pub(crate) fn limits(args: LimitsArgs, out: &Out) -> Outcome {
 }
 
 fn list(args: LimitsArgs, out: &Out) -> Outcome {
-    let report = limits::list(&Query { names: args.names, pid: args.pid, all: args.all })?;
-    out.document("mx.limits/1", &report, || show::table(&report.limits, &report.kernel))?;
+    let pid = args.pid.as_ref().map(Target::pid).transpose()?;
+    let report = limits::list(&Query { names: args.names, pid, all: args.all, holders: args.who })?;
+    let holders = report.holders.as_deref().unwrap_or_default();
+    out.document("mx.limits/1", &report, || {
+        show::table_with(&report.limits, &report.kernel, holders)
+    })?;
     for note in &report.notes {
         out.note(note);
     }

@@ -18,6 +18,10 @@ use crate::table::{Align, Cell, Column, Table};
 /// Inside tmux over SSH, or without a desktop, it is the newest buffer of tmux.
 /// No other terminal is asked: they take text and give none.
 ///
+/// What does not answer is given up after --timeout, all ways together, and mx
+/// lists why each of them leads nowhere. A large text that goes on takes as long
+/// as it takes.
+///
 /// Exit codes: 0 printed, 1 there is no text on the clipboard, 2 wrong usage,
 /// 3 it could not be read.
 #[derive(clap::Args)]
@@ -89,9 +93,10 @@ fn table(types: &[String]) -> Table {
 }
 
 fn document(options: Options, out: &Out) -> Outcome {
-    let Some((text, Pasted { via, bytes })) = whole(options)? else { return nothing(options) };
+    let listed = clipboard::types(options).map_err(|error| failure("paste", error))?;
+    let Types { via, types } = listed;
     let of_same = Options { via: Some(via), ..options };
-    let types = clipboard::types(of_same).map_err(|error| failure("paste", error))?.types;
+    let Some((text, Pasted { bytes, .. })) = whole(of_same)? else { return Err(no_text(&types)) };
     let text = String::from_utf8(text).ok();
     let document = Document { via, verified: true, bytes: Some(bytes), types, text };
     out.script("mx.clipboard/1", &document, "")?;
@@ -111,10 +116,14 @@ fn whole(options: Options) -> Result<Option<(Vec<u8>, Pasted)>, Failure> {
 /// There is no text; perhaps there is something else.
 fn nothing(options: Options) -> Outcome {
     let types = clipboard::types(options).map_err(|error| failure("paste", error))?.types;
+    Err(no_text(&types))
+}
+
+fn no_text(types: &[String]) -> Failure {
     let why = if types.is_empty() {
         "nothing is on the clipboard".to_owned()
     } else {
         format!("the clipboard holds no text, but {}", types.join(", "))
     };
-    Err(Failure { exit: Exit::No, ..Failure::unable(format!("cannot paste: {why}")) })
+    Failure { exit: Exit::No, ..Failure::unable(format!("cannot paste: {why}")) }
 }

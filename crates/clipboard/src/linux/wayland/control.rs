@@ -1,10 +1,11 @@
 //! The two protocols that give a program without a window the clipboard. They
 //! are the same but for their names.
 
+use std::ops::RangeInclusive;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use wayland_client::backend::ObjectId;
-use wayland_client::globals::GlobalList;
+use wayland_client::protocol::wl_registry::WlRegistry;
 use wayland_client::protocol::wl_seat::WlSeat;
 use wayland_client::{Connection, Dispatch, Proxy, QueueHandle, event_created_child};
 use wayland_protocols::ext::data_control::v1::client as ext;
@@ -15,6 +16,9 @@ use crate::Selection;
 /// What the compositor has told.
 #[derive(Default)]
 pub(super) struct State {
+    pub(super) globals: Globals,
+    /// The compositor has answered everything up to the last question.
+    pub(super) is_synchronous: bool,
     offers: Vec<(ObjectId, Offer)>,
     clipboard: Option<ObjectId>,
     primary: Option<ObjectId>,
@@ -22,6 +26,28 @@ pub(super) struct State {
     pub(super) requests: Vec<(String, OwnedFd)>,
     /// Something else is on the clipboard than what this program offered.
     pub(super) is_cancelled: bool,
+}
+
+/// What the compositor has: number, interface and newest version.
+#[derive(Default)]
+pub(super) struct Globals(pub(super) Vec<(u32, String, u32)>);
+
+impl Globals {
+    /// The first object of this interface, if its version is recent enough.
+    pub(super) fn bind<I>(
+        &self,
+        registry: &WlRegistry,
+        handle: &QueueHandle<State>,
+        versions: RangeInclusive<u32>,
+    ) -> Option<I>
+    where
+        I: Proxy + 'static,
+        State: Dispatch<I, ()>,
+    {
+        let (name, _, newest) = self.0.iter().find(|one| one.1 == I::interface().name)?;
+        let version = *versions.end().min(newest);
+        (version >= *versions.start()).then(|| registry.bind(*name, version, handle, ()))
+    }
 }
 
 impl State {
@@ -65,15 +91,16 @@ macro_rules! protocols {
         impl Control {
             /// The first protocol that the compositor has, in a version that is recent enough.
             pub(super) fn bind(
-                globals: &GlobalList,
+                globals: &Globals,
+                registry: &WlRegistry,
                 handle: &QueueHandle<State>,
                 seat: &WlSeat,
                 oldest: u32,
             ) -> Option<Self> {
                 $(
                     let oldest_here = oldest.min($newest);
-                    if let Ok(manager) = globals.bind::<$client::$manager::$Manager, _, _>(
-                        handle, oldest_here..=$newest, ()
+                    if let Some(manager) = globals.bind::<$client::$manager::$Manager>(
+                        registry, handle, oldest_here..=$newest
                     ) {
                         let device = manager.get_data_device(seat, handle, ());
                         return Some(Self::$variant(manager, device));

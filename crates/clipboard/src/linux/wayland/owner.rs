@@ -1,14 +1,15 @@
 //! Offering text: to write it to everyone who asks, until something else is copied.
 
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::super::owner::Ready;
 use super::{Compositor, lost};
+use crate::patience::Clock;
 use crate::{Attempt, Options};
 
 /// The types of text that programs ask for.
@@ -30,17 +31,22 @@ pub(in super::super) fn types_of(options: Options) -> Vec<String> {
 
 /// Offers the text, says so when the compositor has it, and writes it until
 /// something else is copied.
-pub(in super::super) fn own(text: &[u8], options: Options, ready: &Ready) -> Attempt<()> {
-    let mut compositor = Compositor::connect(options.selection)?;
+pub(in super::super) fn own(
+    text: &[u8],
+    options: Options,
+    clock: &Rc<Clock>,
+    ready: &Ready,
+) -> Attempt<()> {
+    let (mut compositor, control) = Compositor::connect(options.selection, clock)?;
     let types = types_of(options);
-    compositor.control.set(&compositor.queue.handle(), options.selection, &types);
+    control.set(&compositor.queue.handle(), options.selection, &types);
     compositor.sync()?;
     // The compositor shows every offer to whoever has its protocol, this one included.
     let offered = compositor.state.offer(options.selection).map(|offer| offer.types.as_slice());
     if compositor.state.is_cancelled || offered != Some(types.as_slice()) {
         return Err(lost("it did not take what was offered"));
     }
-    ready.say();
+    ready.say(clock)?;
     serve(&mut compositor, text)
 }
 
@@ -55,49 +61,31 @@ fn serve(compositor: &mut Compositor, text: &[u8]) -> Attempt<()> {
     loop {
         for (name, pipe) in std::mem::take(&mut compositor.state.requests) {
             let rest = if name == PASSWORD_HINT { SECRET } else { text };
-            // Who does not read must not keep the others waiting.
-            let flags = fcntl_getfl(&pipe).map_err(lost)?;
-            fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).map_err(lost)?;
-            // It may be no pipe, or the limit of this user may be reached.
-            let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
-            transfers.push(Transfer { pipe, rest });
+            transfers.extend(Transfer::begin(pipe, rest));
         }
         transfers.retain_mut(Transfer::go_on);
         if compositor.state.is_cancelled && transfers.is_empty() {
             return Ok(());
         }
-        if !wait(compositor, &transfers)? {
+        let limit = compositor.state.is_cancelled.then_some(PATIENCE);
+        let pipes: Vec<&OwnedFd> = transfers.iter().map(|one| &one.pipe).collect();
+        if compositor.wait(&pipes, limit)? == 0 && limit.is_some() {
             return Ok(());
         }
     }
 }
 
-/// Waits for the compositor or a pipe; false if a transfer has rested too long.
-fn wait(compositor: &mut Compositor, transfers: &[Transfer]) -> Attempt<bool> {
-    compositor.queue.flush().map_err(lost)?;
-    let Some(guard) = compositor.queue.prepare_read() else {
-        compositor.queue.dispatch_pending(&mut compositor.state).map_err(lost)?;
-        return Ok(true);
-    };
-    let pipes = transfers.iter().map(|one| PollFd::new(&one.pipe, PollFlags::OUT));
-    let limit = compositor.state.is_cancelled.then(|| Timespec::try_from(PATIENCE).ok()).flatten();
-    let connection = guard.connection_fd();
-    let mut wanted: Vec<PollFd> =
-        std::iter::once(PollFd::new(&connection, PollFlags::IN)).chain(pipes).collect();
-    let ready = match poll(&mut wanted, limit.as_ref()) {
-        Err(Errno::INTR) => return Ok(true),
-        result => result.map_err(lost)?,
-    };
-    let has_events = !wanted[0].revents().is_empty();
-    drop(wanted);
-    if has_events {
-        guard.read().map_err(lost)?;
-        compositor.queue.dispatch_pending(&mut compositor.state).map_err(lost)?;
+impl<'a> Transfer<'a> {
+    /// `None` if this descriptor cannot be written to without waiting: who does
+    /// not read must not keep the others waiting.
+    fn begin(pipe: OwnedFd, rest: &'a [u8]) -> Option<Self> {
+        let flags = fcntl_getfl(&pipe).ok()?;
+        fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).ok()?;
+        // It may be no pipe, or the limit of this user may be reached.
+        let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
+        Some(Self { pipe, rest })
     }
-    Ok(ready > 0)
-}
 
-impl Transfer<'_> {
     /// Writes what the pipe takes; false if that was the end.
     fn go_on(&mut self) -> bool {
         while !self.rest.is_empty() {

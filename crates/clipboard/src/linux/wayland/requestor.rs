@@ -1,54 +1,56 @@
 //! Asking the owner of a clipboard for what it offers.
 
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use sys::Error;
 
+use super::Compositor;
 use super::owner::{PIPE, TEXT};
-use super::{Compositor, lost};
+use crate::patience::Clock;
 use crate::{Attempt, Obstacle, Options, Sink};
 
-/// How long an owner may take for each piece of its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Hands the text of the clipboard to `sink`; false if there is none.
-pub(in super::super) fn paste(options: Options, sink: Sink) -> Attempt<bool> {
-    let mut compositor = Compositor::connect(options.selection)?;
+pub(in super::super) fn paste(options: Options, clock: &Rc<Clock>, sink: Sink) -> Attempt<bool> {
+    let (mut compositor, _control) = Compositor::connect(options.selection, clock)?;
     compositor.sync()?;
     let Some(offer) = compositor.state.offer(options.selection) else { return Ok(false) };
     let Some(name) = best(&offer.types) else { return Ok(false) };
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(lost)?;
+    let (read, write) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Error::from_io("make a pipe", errno))?;
     // The limit of this user may be reached.
     let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
     offer.receive(name, write.as_fd());
-    compositor.queue.flush().map_err(lost)?;
+    compositor.flush()?;
     drop(write);
     let mut piece = vec![0; PIPE];
     loop {
-        wait(&read)?;
+        wait(&read, clock)?;
         match rustix::io::read(&read, piece.as_mut_slice()) {
             Ok(0) => return Ok(true),
             Ok(length) => {
+                clock.goes_on();
                 let failed = |error| Obstacle::Failed(crate::Error::Sink(error));
                 sink(&piece[..length]).map_err(failed)?;
             }
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(lost(errno)),
+            Err(errno) => return Err(Error::from_io(READING, errno).into()),
         }
     }
 }
 
 /// What the clipboard can be pasted as.
-pub(in super::super) fn types(options: Options) -> Attempt<Vec<String>> {
-    let mut compositor = Compositor::connect(options.selection)?;
+pub(in super::super) fn types(options: Options, clock: &Rc<Clock>) -> Attempt<Vec<String>> {
+    let (mut compositor, _control) = Compositor::connect(options.selection, clock)?;
     compositor.sync()?;
     let offer = compositor.state.offer(options.selection);
     Ok(offer.map(|offer| offer.types.clone()).unwrap_or_default())
 }
+
+const READING: &str = "read the clipboard";
 
 /// The type to ask for where text is wanted.
 fn best(types: &[String]) -> Option<&str> {
@@ -56,15 +58,15 @@ fn best(types: &[String]) -> Option<&str> {
     plain.or_else(|| types.iter().map(String::as_str).find(|name| name.starts_with("text/")))
 }
 
-fn wait(pipe: &impl AsFd) -> Attempt<()> {
-    let limit = Timespec::try_from(PATIENCE).ok();
+fn wait(pipe: &impl AsFd, clock: &Clock) -> Attempt<()> {
+    let limit = clock.left().and_then(|left| Timespec::try_from(left).ok());
     match poll(&mut [PollFd::new(pipe, PollFlags::IN)], limit.as_ref()) {
         Ok(0) => {
-            let why = format!("its owner has not answered for {} s", PATIENCE.as_secs());
-            Err(Error::Unsupported { doing: "read the clipboard".to_owned(), why }.into())
+            let (doing, why) = (READING, clock.complaint("its owner"));
+            Err(Obstacle::Failed(crate::Error::Silent { doing, why }))
         }
         Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(lost(errno)),
+        Err(errno) => Err(Error::from_io(READING, errno).into()),
     }
 }
 

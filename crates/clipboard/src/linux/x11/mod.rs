@@ -2,13 +2,13 @@
 
 mod owner;
 mod requestor;
+mod stream;
 mod text;
 
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::env;
+use std::io;
+use std::rc::Rc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use sys::Error;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
@@ -16,11 +16,13 @@ use x11rb::protocol::xproto::{
     Atom, AtomEnum, ConnectionExt, CreateWindowAux, EventMask, PropMode, Timestamp, Window,
     WindowClass,
 };
-use x11rb::rust_connection::RustConnection;
+use x11rb::rust_connection::{PollMode, RustConnection, Stream as _};
 use x11rb::wrapper::ConnectionExt as _;
 
 pub(super) use self::owner::{own, types_of};
 pub(super) use self::requestor::{paste, types};
+use self::stream::Patient;
+use crate::patience::Clock;
 use crate::{Attempt, Obstacle, Options, Selection};
 
 x11rb::atom_manager! {
@@ -42,7 +44,8 @@ const WHOLE: u32 = u32::MAX / 4;
 
 /// A connection with a window, which is what owns and asks for selections.
 struct Server {
-    connection: RustConnection,
+    connection: RustConnection<Patient>,
+    clock: Rc<Clock>,
     window: Window,
     atoms: Atoms,
     /// The server's time when the window was made.
@@ -50,9 +53,17 @@ struct Server {
 }
 
 impl Server {
-    fn connect() -> Attempt<Self> {
-        let (connection, screen) = x11rb::connect(None)
-            .map_err(|error| Obstacle::Unreachable(format!("cannot connect: {error}")))?;
+    fn connect(clock: &Rc<Clock>) -> Attempt<Self> {
+        if env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
+            return Err(Obstacle::Unreachable("DISPLAY is not set".to_owned()));
+        }
+        let (connection, screen) = stream::connect(clock).map_err(|error| {
+            if clock.is_over() {
+                return Obstacle::Silent(clock.complaint("the X server"));
+            }
+            Obstacle::Unreachable(format!("cannot connect: {error}"))
+        })?;
+        clock.answered();
         let window = connection.generate_id().map_err(lost)?;
         let root = connection.setup().roots[screen].root;
         let values = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
@@ -69,7 +80,7 @@ impl Server {
                 break event.time;
             }
         };
-        Ok(Self { connection, window, atoms, time })
+        Ok(Self { connection, clock: Rc::clone(clock), window, atoms, time })
     }
 
     fn selection(&self, options: Options) -> Atom {
@@ -79,27 +90,24 @@ impl Server {
         }
     }
 
-    /// Waits for an event; `None` if there is none up to then.
-    fn next_event(&self, until: Option<Instant>) -> Attempt<Option<Event>> {
+    /// Waits for an event; `None` if there is none in time.
+    fn next_event(&self) -> Attempt<Option<Event>> {
         self.connection.flush().map_err(lost)?;
         loop {
             if let Some(event) = self.connection.poll_for_event().map_err(lost)? {
                 return Ok(Some(event));
             }
-            let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let limit = rest.and_then(|rest| Timespec::try_from(rest).ok());
-            let stream = self.connection.stream().as_fd();
-            match poll(&mut [PollFd::new(&stream, PollFlags::IN)], limit.as_ref()) {
-                Ok(0) => return Ok(None),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(lost(errno)),
+            match self.connection.stream().poll(PollMode::Readable) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(None),
+                Err(error) => return Err(Error::from_io("wait for the X server", error).into()),
             }
         }
     }
 }
 
-/// The server ended the connection, or answered with an error.
+/// The server ended the connection, or answered with an error, or not at all.
 fn lost(error: impl std::fmt::Display) -> Obstacle {
-    let (doing, what) = ("talk to the X server".to_owned(), error.to_string());
-    Error::Unexpected { doing, what }.into()
+    let (doing, why) = ("talk to the X server".to_owned(), error.to_string());
+    Error::Unsupported { doing, why }.into()
 }

@@ -2,7 +2,8 @@
 //! owns it.
 
 use std::cell::OnceCell;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
 use x11rb::connection::{Connection, RequestConnection};
 use x11rb::protocol::Event;
@@ -15,6 +16,7 @@ use x11rb::wrapper::ConnectionExt as _;
 
 use super::super::owner::Ready;
 use super::{Server, lost, text};
+use crate::patience::Clock;
 use crate::{Attempt, Options};
 
 /// Bytes that go in one piece. More is sent in pieces of this size (ICCCM 2.7.2).
@@ -37,8 +39,13 @@ pub(in super::super) fn types_of(text: &[u8], options: Options) -> Vec<String> {
 }
 
 /// Owns the selection, says so, and answers until somebody else owns it.
-pub(in super::super) fn own(text: &[u8], options: Options, ready: &Ready) -> Attempt<()> {
-    let server = Server::connect()?;
+pub(in super::super) fn own(
+    text: &[u8],
+    options: Options,
+    clock: &Rc<Clock>,
+    ready: &Ready,
+) -> Attempt<()> {
+    let server = Server::connect(clock)?;
     let selection = server.selection(options);
     let connection = &server.connection;
     connection.set_selection_owner(server.window, selection, server.time).map_err(lost)?;
@@ -46,7 +53,7 @@ pub(in super::super) fn own(text: &[u8], options: Options, ready: &Ready) -> Att
     if owner.owner != server.window {
         return Err(lost("somebody else took the clipboard at the same moment"));
     }
-    ready.say();
+    ready.say(clock)?;
     let secret = options.secret;
     let latin1 = OnceCell::new();
     let mut owner = Owner { server: &server, text, latin1: &latin1, secret, transfers: Vec::new() };
@@ -81,17 +88,19 @@ enum Content<'a> {
 
 impl<'a> Owner<'a> {
     fn serve(&mut self, selection: Atom) -> Attempt<()> {
-        let mut lost_at = None;
+        let mut is_lost = false;
         loop {
-            if lost_at.is_some() && self.transfers.is_empty() {
+            if is_lost && self.transfers.is_empty() {
                 return Ok(());
             }
-            let until = lost_at.map(|_: Instant| Instant::now() + PATIENCE);
-            let Some(event) = self.server.next_event(until)? else { return Ok(()) };
+            if is_lost {
+                self.server.clock.set(Some(PATIENCE));
+            }
+            let Some(event) = self.server.next_event()? else { return Ok(()) };
             match event {
                 Event::SelectionRequest(request) => self.answer(&request)?,
                 Event::SelectionClear(event) if event.selection == selection => {
-                    lost_at = Some(Instant::now());
+                    is_lost = true;
                 }
                 Event::PropertyNotify(event) if event.state == Property::DELETE => {
                     self.go_on(&event)?;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use limits::mend::Fix;
 use limits::profile::{self, Check, Profile};
 use limits::{Name, Value};
 use serde::Serialize;
 
-use super::{profiles, show};
+use super::{fix, profiles, show};
 use crate::exit::{Exit, Outcome};
 use crate::out::Out;
 use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
@@ -41,7 +42,14 @@ pub(crate) struct CheckArgs {
 struct Checked<'a> {
     profile: &'a str,
     ok: bool,
-    checks: &'a [Check],
+    checks: Vec<CheckedLimit<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckedLimit<'a> {
+    #[serde(flatten)]
+    check: &'a Check,
+    fix: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -78,9 +86,14 @@ pub(super) fn check(args: &CheckArgs, out: &Out) -> Outcome {
     let profile = profiles::find(name)?;
     let checks = profile::check(&profile)?;
     let ok = checks.iter().all(|check| check.ok);
-    let checked = Checked { profile: &profile.name, ok, checks: &checks };
-    out.document("mx.limits-check/1", &checked, || table(&checks))?;
-    if checks.iter().any(|check| check.fix.as_deref().is_some_and(|fix| fix.contains(" raise "))) {
+    let row = |check| CheckedLimit { check, fix: check.fix.as_ref().map(fix::command) };
+    let checked = Checked { profile: &profile.name, ok, checks: checks.iter().map(row).collect() };
+    out.document("mx.limits-check/1", &checked, || table(&checked.checks))?;
+    let any = |is: fn(&Fix) -> bool| checks.iter().filter_map(|check| check.fix.as_ref()).any(is);
+    if any(|fix| matches!(fix, Fix::Sysctl { .. })) {
+        out.note("sudo sysctl lasts until the next reboot; lines NAME = VALUE in /etc/sysctl.d/60-mx.conf are for good");
+    }
+    if any(|fix| matches!(fix, Fix::Raise { .. })) {
         out.hint(&format!("mx limits raise {name} lifts what this shell may lift"));
     }
     Ok(Exit::found(ok))
@@ -110,9 +123,9 @@ fn list(profiles: &[ListedProfile]) -> Table {
     }
 }
 
-fn table(checks: &[Check]) -> Table {
+fn table(checks: &[CheckedLimit]) -> Table {
     let column = |heading, align| Column { heading, align };
-    let row = |check: &Check| {
+    let row = |CheckedLimit { check, fix }: &CheckedLimit| {
         let (state, style) = match (check.ok, check.value) {
             (true, Some(_)) => ("ok", KEY),
             (true, None) => ("not here", DIM),
@@ -124,7 +137,7 @@ fn table(checks: &[Check]) -> Table {
             Cell::new(show::human(check.wanted, check.unit)),
             Cell::new(value.unwrap_or_default()),
             Cell::new(state).style(style),
-            Cell::new(check.fix.as_deref().unwrap_or_default()),
+            Cell::new(fix.as_deref().unwrap_or_default()),
         ]
     };
     Table {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use limits::change::Change;
 use limits::set::{self, SetError};
+use limits::{Resource, Value};
 use serde::Serialize;
 
 use super::raise::soft_wishes;
@@ -23,8 +24,9 @@ use crate::startup_file;
 /// Writes lines into the block that mx setup put into the shell's start-up
 /// file; for fish, which needs no such block, into conf.d/mx-limits.fish. They
 /// compare first and never lower a limit, and they need no mx to run; --json
-/// shows them. What was kept before is replaced; --undo removes it, and so does
-/// mx setup --uninstall. Without a name: nofile, as high as is wise.
+/// shows them. What was kept before is replaced, and mx lists what is no longer
+/// kept; --undo removes all, and so does mx setup --uninstall. Without a name:
+/// nofile, as high as is wise.
 ///
 /// This is for shells and what is started from them. What is not, the
 /// administrator decides; mx changes none of it:
@@ -68,6 +70,8 @@ struct Report {
     /// False for a dry run.
     applied: bool,
     changes: Vec<Edit>,
+    /// What was kept before and is no longer, as `nofile=300`.
+    dropped: Vec<String>,
 }
 
 const DOING: &str = "keep limits";
@@ -84,6 +88,7 @@ pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
         .hint("mx setup zsh first, or bash, or fish"));
     }
     let mut changes = Vec::new();
+    let dropped = limits.as_ref().map(|limits| dropped(&places, limits)).transpose()?;
     for (shell, path) in &places {
         let lines = limits.as_ref().map(|limits| lines(*shell, limits)).transpose()?;
         changes.extend(edit(*shell, path, lines)?);
@@ -91,11 +96,18 @@ pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
     if !args.dry_run {
         changes.iter().try_for_each(Edit::apply)?;
     }
-    let report = Report { applied: !args.dry_run, changes };
+    let dropped = dropped.unwrap_or_default();
+    let report = Report { applied: !args.dry_run, changes, dropped };
     let kept = words_of(limits.as_deref().unwrap_or_default());
     out.document("mx.limits-persist/1", &report, || {
         edit::table(&report.changes, "LIMITS", |_| &kept)
     })?;
+    if !report.dropped.is_empty() {
+        let words = report.dropped.join(" ");
+        out.note(&format!(
+            "no longer kept: {words}; to keep all: mx limits persist {words} {kept}"
+        ));
+    }
     match (report.changes.is_empty(), args.dry_run, args.undo) {
         (true, _, true) => out.note("nothing is kept"),
         (true, _, false) => out.note("already kept"),
@@ -125,6 +137,49 @@ fn words_of(limits: &[Change]) -> String {
         format!("{name}={}", show::human(change.new.soft, unit))
     };
     limits.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// bash in POSIX mode counts these limits in other blocks. A login shell with the
+/// name sh is in it when it reads its file.
+const BLOCKS: &str = r#"  case :${SHELLOPTS-}::$1:$2 in
+    *:posix:*:[cf]:unlimited) ;;
+    *:posix:*:[cf]:*) set -- "$1" "$(($2 * 2))" 512 "$4" ;;
+  esac
+"#;
+
+/// What the files keep now, and would not any more, each once.
+fn dropped(places: &[(Shell, PathBuf)], limits: &[Change]) -> Result<Vec<String>, Failure> {
+    let mut words: Vec<String> = Vec::new();
+    for (shell, path) in places {
+        let text = startup_file::read(path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        for (resource, value) in text.lines().filter_map(|line| kept(*shell, line)) {
+            let word = format!("{}={}", resource.name, show::human(value, resource.unit));
+            let stays = limits.iter().any(|change| change.resource == resource);
+            if !stays && !words.contains(&word) {
+                words.push(word);
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// The limit that a line keeps, if it is one of those that [`line`] writes.
+fn kept(shell: Shell, line: &str) -> Option<(&'static Resource, Value)> {
+    let (flag, value) = if shell == Shell::Fish {
+        let (_, call) = line.strip_suffix("; end")?.rsplit_once("; ulimit -S")?;
+        call.split_once(' ')?
+    } else {
+        let mut words = line.strip_prefix("_mx_raise ")?.split(' ');
+        (words.next()?, words.next()?)
+    };
+    let resource = Resource::find(flag).ok()?;
+    let unit = Ulimit::of(shell, resource)?.unit;
+    let value = match value {
+        "unlimited" => Value::Unlimited,
+        number => Value::Number(number.parse::<u64>().ok()?.checked_mul(unit)?),
+    };
+    Some((resource, value))
 }
 
 /// The function that bash and zsh call for each limit: its option of `ulimit`,
@@ -159,7 +214,7 @@ fn lines(shell: Shell, limits: &[Change]) -> Result<String, Failure> {
     let (read, options) = match shell {
         Shell::Fish => return Ok(format!("{lines}set -e _mx_limit\n")),
         Shell::Zsh => ("_mx_limits=$(</proc/self/limits)", "  emulate -L sh\n"),
-        Shell::Bash => ("IFS= read -r -d '' _mx_limits </proc/self/limits || :", ""),
+        Shell::Bash => ("IFS= read -r -d '' _mx_limits </proc/self/limits || :", BLOCKS),
     };
     let lines = format!(
         "_mx_limits=\nif [ -r /proc/self/limits ]; then {read}; fi\n\

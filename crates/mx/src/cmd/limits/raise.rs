@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::set::refused;
 use super::show;
-use super::ulimit::{self, Ulimit};
+use super::ulimit::{self, Mode, Ulimit};
 use super::words::{self, Word};
 use crate::directives::{self, Channel, Limit};
 use crate::exit::{Exit, Failure, Outcome};
@@ -159,32 +159,40 @@ fn raised(change: &Change, old: Value) -> RaisedLimit {
 
 fn option(shell: Shell, change: &Change) -> Result<Ulimit, Failure> {
     let name = change.resource.name;
-    Ulimit::of(shell, change.resource).ok_or_else(|| {
-        Failure::unable(format!("cannot {DOING}: ulimit of {} cannot set {name}", shell.name()))
-            .hint(format!("mx limits run {name}=VALUE -- CMD sets it for a command"))
-    })
+    let option = Ulimit::in_mode(shell, Mode::of_caller(), change.resource);
+    option.ok_or_else(|| cannot_set(shell.name(), name))
+}
+
+fn cannot_set(shell: &str, name: &str) -> Failure {
+    Failure::unable(format!("cannot {DOING}: ulimit of {shell} cannot set {name}"))
+        .hint(format!("mx limits run {name}=VALUE -- CMD sets it for a command"))
 }
 
 /// What the user can do without the function: the line to type.
 fn by_hand(missing: &[&Change]) -> Failure {
     let shell = login_shell();
-    let calls: Result<Vec<String>, Failure> = missing
-        .iter()
-        .map(|change| Ok(option(shell, change)?.call(change.new.soft, change.old.hard)))
-        .collect();
-    let calls = match calls {
+    let known = if shell.is_empty() { Some(Shell::Bash) } else { Shell::named(&shell) };
+    let call = |change: &&Change| {
+        let option = match known {
+            Some(known) => option(known, change)?,
+            None => Ulimit::of_sh(change.resource)
+                .ok_or_else(|| cannot_set(&shell, change.resource.name))?,
+        };
+        Ok(option.call(change.new.soft, change.old.hard))
+    };
+    let calls = match missing.iter().map(call).collect::<Result<Vec<String>, Failure>>() {
         Ok(calls) => calls.join("; "),
         Err(failure) => return failure,
     };
+    let setup = known.map(|known| format!("; or, once and for all: mx setup {}", known.name()));
     Failure::unable(format!("cannot {DOING}: its function mx is not loaded"))
-        .hint(format!("type: {calls}; or, once and for all: mx setup {}", shell.name()))
+        .hint(format!("type: {calls}{}", setup.unwrap_or_default()))
 }
 
-/// The user's shell, which is most likely the one that this runs in.
-fn login_shell() -> Shell {
+/// The name of the user's shell, which is most likely the one that this runs in.
+fn login_shell() -> String {
     let shell = env::var_os("SHELL").unwrap_or_default();
-    let name = Path::new(&shell).file_name().and_then(|name| name.to_str());
-    name.and_then(Shell::named).unwrap_or(Shell::Bash)
+    Path::new(&shell).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn print(limits: Vec<RaisedLimit>, out: &Out) -> Result<(), Failure> {

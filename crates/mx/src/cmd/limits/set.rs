@@ -6,6 +6,7 @@ use limits::{Pair, Unit};
 use serde::Serialize;
 
 use super::show;
+use super::target::Target;
 use super::words::{self, Word};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
@@ -14,14 +15,16 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 /// Change the limits of a running process
 ///
 /// Changes all of the limits or none, and looks afterwards whether they are
-/// what was asked for. Linux can do this, for one's own processes; macOS
-/// cannot, for any: there mx limits run sets limits as a command starts.
+/// what was asked for. What a process without privilege cannot take back, a
+/// lower hard limit, is set last. Linux can do this, for one's own processes;
+/// macOS cannot, for any: there mx limits run sets limits as a command starts.
 ///
 /// NAME=VALUE sets the soft limit, and lifts the hard one where that is lower
 /// and this user may. NAME=SOFT:HARD sets both, NAME=:HARD the hard one. VALUE
 /// is as in mx help limits run.
 ///
-/// Exit codes: 0 changed, 2 wrong usage, 3 it could not be done.
+/// Exit codes: 0 changed, 1 there is no such process, 2 wrong usage, 3 it could
+/// not be done.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\
@@ -29,9 +32,9 @@ Examples:
   mx limits set --pid 4242 nofile=65536
   mx limits set --pid 4242 core=0:unlimited   soft and hard limit")]
 pub(crate) struct SetArgs {
-    /// The process
-    #[arg(long, value_name = "PID", required = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pid: u32,
+    /// The process, by its id or its name if no other has that
+    #[arg(long, value_name = "PID", required = true, value_parser = Target::parse)]
+    pid: Target,
     /// Limits, as nofile=65536
     #[arg(id = "changes", value_name = "NAME=VALUE", value_parser = words::wish)]
     wishes: Vec<Wish>,
@@ -60,16 +63,17 @@ pub(super) fn set(args: SetArgs, out: &Out) -> Outcome {
             "as in: mx limits set --pid PID nofile=65536",
         ));
     }
-    let doing = format!("change the limits of process {}", args.pid);
-    let changes = set::plan(&wishes, Some(args.pid)).map_err(|error| refused(&doing, &error))?;
-    set::set_of(args.pid, &changes).map_err(|error| refused(&doing, &error))?;
+    let pid = args.pid.pid()?;
+    let doing = format!("change the limits of process {pid}");
+    let changes = set::plan(&wishes, Some(pid)).map_err(|error| refused(&doing, &error))?;
+    set::set_of(pid, &changes).map_err(|error| refused(&doing, &error))?;
     let outcome = |change: &Change| Changed {
         name: change.resource.name,
         unit: change.resource.unit,
         old: change.old,
         new: change.new,
     };
-    let report = Done { pid: args.pid, changes: changes.iter().map(outcome).collect() };
+    let report = Done { pid, changes: changes.iter().map(outcome).collect() };
     out.document("mx.limits-set/1", &report, || table(&report.changes))?;
     Ok(Exit::Yes)
 }
@@ -93,11 +97,15 @@ fn table(changes: &[Changed]) -> Table {
     }
 }
 
-/// Why limits were not changed. Nothing was.
+/// Why limits were not changed. Nothing was, unless the message says so.
 pub(super) fn refused(doing: &str, error: &SetError) -> Failure {
     match error {
         // The message of a failed call says what was being done.
         SetError::System(error) => Failure::unable(error.to_string()),
+        SetError::Left { first, .. } => {
+            let Failure { hint, .. } = refused(doing, first);
+            Failure { hint, ..Failure::unable(format!("cannot {doing}: {error}")) }
+        }
         SetError::SoftAboveHard { .. } => {
             Failure::usage(format!("cannot {doing}: {error}"), "NAME=SOFT:HARD sets both limits")
         }

@@ -1,6 +1,6 @@
 //! Limits as a table.
 
-use limits::{KernelLimit, Limit, Pair, State, Unit, Value};
+use limits::{Holder, KernelLimit, Limit, Pair, State, Unit, Value};
 
 use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 
@@ -9,6 +9,11 @@ const NAME: usize = 10;
 const SOURCE: usize = 10;
 
 pub(super) fn table(limits: &[Limit], kernel: &[KernelLimit]) -> Table {
+    table_with(limits, kernel, &[])
+}
+
+/// With the processes that hold watches below.
+pub(super) fn table_with(limits: &[Limit], kernel: &[KernelLimit], holders: &[Holder]) -> Table {
     let column = |heading, align| Column { heading, align };
     let limits = limits.iter().map(limit_row);
     let kernel = kernel.iter().map(kernel_row);
@@ -23,7 +28,7 @@ pub(super) fn table(limits: &[Limit], kernel: &[KernelLimit]) -> Table {
             column("SOURCE", Align::Left),
             column("LIMITS", Align::Left),
         ],
-        rows: limits.chain(kernel).collect(),
+        rows: limits.chain(kernel).chain(holders.iter().map(holder_row)).collect(),
     }
 }
 
@@ -58,6 +63,23 @@ fn kernel_row(limit: &KernelLimit) -> Vec<Cell> {
         state(limit.state),
         Cell::new(source),
         Cell::new(format!("{}{place}", limit.description)).style(DIM),
+    ]
+}
+
+fn holder_row(holder: &Holder) -> Vec<Cell> {
+    let name = |uid: u32| sys::user::name(uid).unwrap_or_else(|| uid.to_string());
+    let user = holder.uid.map(|uid| format!(", of {}", name(uid))).unwrap_or_default();
+    let plural = if holder.instances == 1 { "" } else { "s" };
+    vec![
+        Cell::new(format!("pid:{}", holder.pid)).style(KEY),
+        Cell::new(""),
+        Cell::new(""),
+        Cell::new(""),
+        Cell::new(holder.watches.to_string()),
+        Cell::new(""),
+        Cell::new("inotify"),
+        Cell::new(format!("{}: {} instance{plural}{user}", holder.name, holder.instances))
+            .style(DIM),
     ]
 }
 

@@ -1,9 +1,14 @@
 //! The `ulimit` builtin of each shell: its options and their units, as tried
-//! with zsh 5.9, bash 5.2 and fish 3.6.
+//! with zsh 5.9, bash 5.2, fish 3.6 and dash 0.5.
+
+use std::env;
 
 use limits::{Resource, Unit, Value};
 
 use crate::shell::Shell;
+
+/// The block of POSIX, in bytes.
+pub(super) const BLOCK: u64 = 512;
 
 /// The option of a shell's `ulimit` for a limit, and its unit in that of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,12 +17,52 @@ pub(super) struct Ulimit {
     pub(super) unit: u64,
 }
 
+/// How bash counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// In its own units.
+    Own,
+    /// In those of POSIX: `core` and `fsize` in blocks of 512 bytes.
+    Posix,
+}
+
+impl Mode {
+    /// The mode of a bash that started this program, as far as it shows in the
+    /// environment: bash sets a variable, which not everybody exports.
+    pub(super) fn of_caller() -> Self {
+        let options = env::var("SHELLOPTS").unwrap_or_default();
+        let is_posix = env::var_os("POSIXLY_CORRECT").is_some()
+            || options.split(':').any(|one| one == "posix");
+        if is_posix { Self::Posix } else { Self::Own }
+    }
+}
+
 impl Ulimit {
+    /// For this shell in this mode.
+    pub(super) fn in_mode(shell: Shell, mode: Mode, resource: &Resource) -> Option<Self> {
+        let own = Self::of(shell, resource)?;
+        let is_block = matches!(resource.name, "core" | "fsize");
+        let unit =
+            if shell == Shell::Bash && mode == Mode::Posix && is_block { BLOCK } else { own.unit };
+        Some(Self { unit, ..own })
+    }
+
+    /// For any other shell of the family of sh, as dash: what they all have.
+    pub(super) fn of_sh(resource: &Resource) -> Option<Self> {
+        let unit = match resource.name {
+            "core" | "fsize" => BLOCK,
+            "nofile" | "cpu" => 1,
+            "stack" | "data" | "as" | "memlock" => 1024,
+            _ => return None,
+        };
+        Some(Self { flag: resource.letter, unit })
+    }
+
     /// `None` if the shell cannot set this limit.
     pub(super) fn of(shell: Shell, resource: &Resource) -> Option<Self> {
         let known = match (shell, resource.name) {
             (Shell::Zsh, "rttime") | (Shell::Fish, "rttime" | "locks") => return None,
-            (Shell::Zsh, "core" | "fsize") => 512,
+            (Shell::Zsh, "core" | "fsize") => BLOCK,
             (Shell::Zsh | Shell::Bash, "msgqueue") => 1,
             _ if resource.unit == Unit::Bytes => 1024,
             _ => 1,
@@ -88,6 +133,31 @@ mod tests {
         let stack = Resource::find("stack").expect("a limit");
         let unlimited = Ulimit::of(Shell::Zsh, stack).expect("an option");
         assert_eq!(unlimited.call(Value::Unlimited, Value::Unlimited), "ulimit -Ss unlimited");
+    }
+
+    #[test]
+    fn bash_in_posix_mode_and_other_shells_count_blocks() {
+        let unit = |name: &str, mode| {
+            let resource = Resource::find(name).expect("a limit");
+            Ulimit::in_mode(Shell::Bash, mode, resource).map(|it| it.unit)
+        };
+        for (name, own, posix) in
+            [("core", 1024, 512), ("fsize", 1024, 512), ("stack", 1024, 1024), ("nofile", 1, 1)]
+        {
+            assert_eq!((unit(name, Mode::Own), unit(name, Mode::Posix)), (Some(own), Some(posix)));
+        }
+        let core = Resource::find("core").expect("a limit");
+        let zsh = Ulimit::in_mode(Shell::Zsh, Mode::Posix, core);
+        assert_eq!(zsh, Ulimit::of(Shell::Zsh, core), "others have one mode");
+        let fish = Ulimit::in_mode(Shell::Fish, Mode::Posix, core);
+        assert_eq!(fish.map(|it| it.unit), Some(1024));
+        let sh = |name: &str| {
+            let option = Ulimit::of_sh(Resource::find(name).expect("a limit"))?;
+            Some(option.call(Value::Number(1 << 20), Value::Unlimited))
+        };
+        assert_eq!(sh("core").as_deref(), Some("ulimit -Sc 2048"));
+        assert_eq!(sh("stack").as_deref(), Some("ulimit -Ss 1024"));
+        assert_eq!(sh("nproc"), None, "-p in dash, -u in others");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use limits::change::{Wish, WishError};
 use limits::profile::Profile;
-use limits::{NameError, Resource, Value};
+use limits::{Name, NameError, Parameter, Resource, Value};
 
 use super::profiles;
 use crate::exit::{Exit, Failure};
@@ -15,10 +15,33 @@ pub(super) enum Word {
 }
 
 pub(super) fn word(text: &str) -> Result<Word, Failure> {
+    let name = text.split('=').next().unwrap_or_default();
+    if Resource::find(name).is_err()
+        && let Ok(Name::Parameter(parameter)) = name.parse()
+    {
+        return Err(of_the_system(parameter));
+    }
     if !text.contains('=') && Resource::find(text).is_err() {
         return Ok(Word::Other(text.to_owned()));
     }
     wish(text).map(Word::Wish)
+}
+
+/// A parameter of the kernel is no limit of a process.
+fn of_the_system(parameter: &Parameter) -> Failure {
+    let name = parameter.name;
+    let (owner, hint) = match name {
+        "pids.max" | "memory.max" => (
+            "a cgroup",
+            "sudo systemctl set-property UNIT TasksMax=N (MemoryMax=SIZE), or docker run --pids-limit=N (--memory=SIZE)".to_owned(),
+        ),
+        "/dev/shm" => ("the system", "sudo mount -o remount,size=SIZE /dev/shm".to_owned()),
+        "MemTotal" => ("the machine", "mx limits MemTotal shows it".to_owned()),
+        "CommitLimit" => ("the system", "sudo sysctl vm.overcommit_memory=0".to_owned()),
+        _ => ("the system", format!("sudo sysctl {name}=VALUE, until the next reboot")),
+    };
+    let why = format!("it is a limit of {owner}, not of a process");
+    Failure::usage(format!("cannot change {name} here: {why}"), hint)
 }
 
 pub(super) fn wish(text: &str) -> Result<Wish, Failure> {
