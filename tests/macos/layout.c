@@ -16,6 +16,8 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/errno.h>
+#include <sys/event.h>
+#include <sys/proc.h>
 #include <sys/proc_info.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
@@ -90,6 +92,13 @@ FIELD(struct proc_bsdinfo, pbi_name, 64, 32);
 FIELD(struct proc_bsdinfo, pbi_start_tvsec, 120, 8);
 FIELD(struct proc_bsdinfo, pbi_start_tvusec, 128, 8);
 
+/* SHORT_INFO. */
+SIZE(struct proc_bsdshortinfo, 64);
+FIELD(struct proc_bsdshortinfo, pbsi_ppid, 4, 4);
+FIELD(struct proc_bsdshortinfo, pbsi_status, 12, 4);
+FIELD(struct proc_bsdshortinfo, pbsi_comm, 16, 16);
+FIELD(struct proc_bsdshortinfo, pbsi_uid, 36, 4);
+
 /* DIRECTORY_INFO. */
 SIZE(struct proc_vnodepathinfo, 2352);
 FIELD(struct proc_vnodepathinfo, pvi_cdir.vip_path, 152, 1024);
@@ -100,15 +109,26 @@ IS(PROC_RUID_ONLY, 5);
 IS(PROC_PIDLISTFDS, 1);
 IS(PROC_PIDTBSDINFO, 3);
 IS(PROC_PIDVNODEPATHINFO, 9);
+IS(PROC_PIDT_SHORTBSDINFO, 13);
 IS(PROC_PIDLISTFILEPORTS, 14);
 IS(PROC_PIDFDSOCKETINFO, 3);
 IS(PROC_PIDFILEPORTSOCKETINFO, 3);
+IS(SSTOP, 4);
 IS(PROC_PIDPATHINFO_MAXSIZE, 4096);
 IS(CTL_KERN, 1);
 IS(KERN_PROCARGS2, 49);
 IS(IF_NAMESIZE, 16);
 IS(ESRCH, 3);
 IS(ENOMEM, 12);
+IS(EBADF, 9);
+IS(EINVAL, 22);
+IS(ENOTSOCK, 38);
+IS(ENOTSUP, 45);
+IS(EOPNOTSUPP, 102);
+/* The end of a process by kqueue(2). */
+SIZE(struct kevent, 32);
+IS(EVFILT_PROC, -5);
+IS(NOTE_EXIT, (int)0x80000000);
 
 /* The functions as the crate libc declares them: C refuses a second declaration that differs. */
 int proc_listpids(uint32_t, uint32_t, void *, int);
@@ -119,6 +139,7 @@ int proc_pidpath(int, void *, uint32_t);
 int sysctl(int *, unsigned int, void *, size_t *, void *, size_t);
 int sysctlbyname(const char *, void *, size_t *, void *, size_t);
 char *if_indextoname(unsigned int, char *);
+unsigned int if_nametoindex(const char *);
 
 /* crates/limits/src/macos.rs knows nine limits, two of which are one number. */
 IS(RLIM_NLIMITS, 9);

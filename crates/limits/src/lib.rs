@@ -55,6 +55,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use sys::Result;
 
+pub use os::LIFTS_HARD;
 pub use resource::{Name, NameError, PARAMETERS, Parameter, RESOURCES, Resource, Unit};
 pub use value::{Pair, Value, ValueError};
 pub use watches::Holder;

@@ -20,6 +20,18 @@ use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
 /// Whether the limits of another process can be changed.
 pub(crate) const CHANGES_OTHERS: bool = true;
+/// The name of a parameter of the kernel here.
+pub(crate) fn shown_name(name: &'static str) -> &'static str {
+    name
+}
+
+/// What a process needs to lift a hard limit.
+pub const LIFTS_HARD: &str = "a process with CAP_SYS_RESOURCE";
+
+/// What the kernel makes of a pair that is as high as can be: it takes all it accepts.
+pub(crate) fn attainable(_resource: &Resource, pair: Pair, _is_max: bool) -> Pair {
+    pair
+}
 
 /// The number of a limit in setrlimit(2); `None` if this system lacks it.
 pub(crate) fn raw(resource: &Resource) -> Option<Raw> {

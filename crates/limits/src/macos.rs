@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource as Raw, Rlimit};
 use sys::{Error, Result};
 
+use crate::resource::MEMORY_OF_MACOS as MEMORY;
 use crate::watches::Holder;
 use crate::{Ceiling, KernelLimit, Pair, Parameter, Resource, State, Use, Value};
 
@@ -26,6 +27,13 @@ const DESCRIPTOR: usize = 8;
 
 /// Whether the limits of another process can be changed.
 pub(crate) const CHANGES_OTHERS: bool = false;
+/// The name of a parameter of the kernel here.
+pub(crate) fn shown_name(name: &'static str) -> &'static str {
+    if name == "MemTotal" { MEMORY } else { name }
+}
+
+/// What a process needs to lift a hard limit.
+pub const LIFTS_HARD: &str = "root";
 
 /// The number of a limit in setrlimit(2); `None` if this system lacks it. `rss`
 /// has the same number as `as`.
@@ -51,6 +59,25 @@ pub(crate) fn get(resource: &Resource) -> Option<Pair> {
 fn pair(limit: Rlimit) -> Pair {
     let value = |number: Option<u64>| number.map_or(Value::Unlimited, Value::Number);
     Pair { soft: value(limit.current), hard: value(limit.maximum) }
+}
+
+/// What the kernel makes of a pair that is as high as can be.
+///
+/// It lowers both numbers of nproc to `kern.maxprocperuid` without a word, and
+/// opens no more than `kern.maxfilesperproc` files, whatever nofile says; up to
+/// macOS 10.15 it refused a higher soft limit (`dosetrlimit` of xnu).
+pub(crate) fn attainable(resource: &Resource, pair: Pair, is_max: bool) -> Pair {
+    let most = |name| number(name).map_or(Value::Unlimited, Value::Number);
+    match resource.name {
+        "nofile" if is_max => Pair { soft: pair.soft.min(most(c"kern.maxfilesperproc")), ..pair },
+        "nproc" => {
+            let is_root = rustix::process::geteuid().is_root();
+            let most = most(if is_root { c"kern.maxproc" } else { c"kern.maxprocperuid" });
+            let soft = if is_max { pair.soft.min(most) } else { pair.soft };
+            Pair { soft, hard: pair.hard.min(most).max(soft) }
+        }
+        _ => pair,
+    }
 }
 
 /// The limits of another process: an error, unless it is this one.
@@ -109,7 +136,7 @@ impl System {
         match resource.name {
             "nofile" => sysctl(c"kern.maxfilesperproc", "kern.maxfilesperproc"),
             "nproc" => sysctl(c"kern.maxprocperuid", "kern.maxprocperuid"),
-            "memlock" => sysctl(c"hw.memsize", "MemTotal"),
+            "memlock" => sysctl(c"hw.memsize", MEMORY),
             _ => None,
         }
     }
@@ -160,7 +187,7 @@ impl System {
             _ => (None, None),
         };
         let limit = |value| KernelLimit {
-            name: parameter.name,
+            name: shown_name(parameter.name),
             description: parameter.description,
             unit: parameter.unit,
             value,

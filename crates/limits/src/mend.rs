@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::change::{bounds_soft_limit, wise};
-use crate::resource::{MEMORY, MEMORY_V1, PARAMETERS, PIDS, Parameter, Resource};
+use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PARAMETERS, PIDS, Parameter, Resource};
 use crate::value::Value;
 use crate::{KernelLimit, Limit, os, profile, scope};
 
@@ -175,7 +175,7 @@ pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<Fix> {
             };
             (size > limit.value && wanted.is_none_or(|wanted| size >= wanted)).then_some(fix)
         }
-        "MemTotal" => None,
+        "MemTotal" | MEMORY_OF_MACOS => None,
         "CommitLimit" => Some(Fix::Sysctl { name: "vm.overcommit_memory", value: 0 }),
         _ if limit.value >= PLENTY => None,
         _ => Some(Fix::Sysctl { name, value }),

@@ -6,6 +6,8 @@
 
 use std::str::FromStr;
 
+use crate::os;
+
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -143,6 +145,9 @@ pub(crate) const MEMORY: &str = "memory.max";
 /// The name of [`MEMORY`] in cgroup v1.
 pub(crate) const MEMORY_V1: &str = "memory.limit_in_bytes";
 
+/// The name of `MemTotal` on macOS.
+pub(crate) const MEMORY_OF_MACOS: &str = "hw.memsize";
+
 /// A limit by any of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
@@ -165,7 +170,7 @@ impl Name {
     pub fn name(self) -> &'static str {
         match self {
             Self::Resource(resource) => resource.name,
-            Self::Parameter(parameter) => parameter.name,
+            Self::Parameter(parameter) => os::shown_name(parameter.name),
         }
     }
 
@@ -216,6 +221,9 @@ impl FromStr for Name {
         if text == MEMORY_V1 {
             return Self::from_str(MEMORY);
         }
+        if text.eq_ignore_ascii_case(MEMORY_OF_MACOS) {
+            return Self::from_str("MemTotal");
+        }
         if text == "kernel.sem" {
             return Self::from_str("SEMMNI");
         }
@@ -265,13 +273,14 @@ mod tests {
             ("/dev/shm", "/dev/shm"),
             ("memory.limit_in_bytes", "memory.max"),
             ("memtotal", "MemTotal"),
+            ("hw.memsize", "MemTotal"),
             ("ip_local_port_range", "net.ipv4.ip_local_port_range"),
             ("nf_conntrack_max", "net.netfilter.nf_conntrack_max"),
             ("tcp_mem", "net.ipv4.tcp_mem"),
             ("kernel.sem", "SEMMNI"),
             ("shmmax", "kernel.shmmax"),
         ] {
-            assert_eq!(text.parse().map(Name::name), Ok(name), "{text}");
+            assert_eq!(text.parse().map(Name::name), Ok(os::shown_name(name)), "{text}");
         }
     }
 

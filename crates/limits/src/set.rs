@@ -7,7 +7,7 @@
 use rustix::process::Rlimit;
 use sys::Error;
 
-use crate::change::{Change, SoftAboveHard, Wish};
+use crate::change::{Bound, Change, SoftAboveHard, Wish};
 use crate::os;
 use crate::resource::Resource;
 use crate::value::Pair;
@@ -73,8 +73,10 @@ pub fn plan(wishes: &[Wish], pid: Option<u32>) -> Result<Vec<Change>, SetError> 
             let is_open = wish.soft.is_none() && wish.hard.is_none();
             let ceiling = is_open.then(|| system.ceiling(resource)).flatten();
             let ceiling = ceiling.map(|ceiling| ceiling.value);
-            Change::of(wish, old, ceiling)
-                .map_err(|why| SetError::SoftAboveHard { name: resource.name, why })
+            let change = Change::of(wish, old, ceiling)
+                .map_err(|why| SetError::SoftAboveHard { name: resource.name, why })?;
+            let new = os::attainable(resource, change.new, wish.soft == Some(Bound::Max));
+            Ok(Change { new, ..change })
         })
         .collect()
 }

@@ -18,6 +18,8 @@ pub(crate) const SOCKET_INFO: usize = 792;
 pub(crate) const IDENTITY_INFO: usize = 56;
 /// `sizeof(struct proc_bsdinfo)`.
 pub(crate) const PROCESS_INFO: usize = 136;
+/// `sizeof(struct proc_bsdshortinfo)`.
+pub(crate) const SHORT_INFO: usize = 64;
 /// `sizeof(struct proc_vnodepathinfo)`.
 pub(crate) const DIRECTORY_INFO: usize = 2352;
 /// `sizeof(struct proc_fdinfo)`, and of `struct proc_fileportinfo`.
@@ -25,16 +27,16 @@ pub(crate) const DESCRIPTOR: usize = 8;
 
 const FDTYPE_SOCKET: u32 = 2;
 
-/// What `proc_bsdinfo` tells of a process.
+/// What `proc_bsdinfo` tells of a process, and `proc_bsdshortinfo` but for the start.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Process {
     pub(crate) parent: u32,
     /// The effective user id.
     pub(crate) uid: u32,
-    /// The process name, up to 31 bytes.
+    /// The process name, up to 31 bytes, or 15 of the short one.
     pub(crate) name: String,
     /// Seconds since the epoch.
-    pub(crate) start: i64,
+    pub(crate) start: Option<i64>,
 }
 
 /// The numbers of the sockets in a list of `proc_fdinfo` or `proc_fileportinfo`.
@@ -137,13 +139,23 @@ pub(crate) fn process(info: &[u8]) -> Option<Process> {
         parent: read_u32(info, 16)?,
         uid: read_u32(info, 20)?,
         name: if long.is_empty() { short } else { long },
-        start: i64::try_from(read_u64(info, 120)?).ok()?,
+        start: i64::try_from(read_u64(info, 120)?).ok(),
     })
 }
 
-/// Whether a `proc_bsdinfo` is of a stopped process: `SSTOP` in sys/proc.h.
+/// Decodes a `proc_bsdshortinfo`.
+pub(crate) fn short_process(info: &[u8]) -> Option<Process> {
+    Some(Process {
+        parent: read_u32(info, 4)?,
+        uid: read_u32(info, 36)?,
+        name: text(info.get(16..32)?),
+        start: None,
+    })
+}
+
+/// Whether a `proc_bsdshortinfo` is of a stopped process: `SSTOP` in sys/proc.h.
 pub(crate) fn is_stopped(info: &[u8]) -> bool {
-    read_u32(info, 4) == Some(4)
+    read_u32(info, 12) == Some(4)
 }
 
 /// The unique id in a `proc_uniqidentifierinfo`: no later process has it, and
@@ -269,15 +281,21 @@ fn tcp_state(number: u32) -> Option<State> {
     })
 }
 
-/// An address and its interface. IPv4 stands in the last four bytes; a
-/// link-local IPv6 address keeps its interface in the second pair of bytes.
+/// An address and its interface. IPv4 is in the last four bytes; an IPv6 address
+/// of one link or one interface has the interface's index in the second pair of
+/// bytes (`in6_setscope` in xnu's `bsd/netinet6/scope6.c`).
 fn address(mut octets: [u8; 16], is_v6: bool) -> (IpAddr, u32) {
     if !is_v6 {
         let v4 = Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]);
         return (IpAddr::V4(v4), 0);
     }
     let mut interface = 0;
-    if Ipv6Addr::from(octets).is_unicast_link_local() {
+    // Of a multicast address, the scope is the lower half of the second byte.
+    let is_scoped = match octets[0] {
+        0xff => matches!(octets[1] & 0x0f, 1 | 2),
+        _ => Ipv6Addr::from(octets).is_unicast_link_local(),
+    };
+    if is_scoped {
         interface = u32::from(u16::from_be_bytes([octets[2], octets[3]]));
         octets[2..4].fill(0);
     }
@@ -357,6 +375,38 @@ mod tests {
     }
 
     #[test]
+    fn a_multicast_address_of_a_link_gives_up_its_interface() {
+        for (inside, local, interface) in [
+            ("ff02:4::fb", "ff02::fb", 4),
+            ("ff01:1::1", "ff01::1", 1),
+            ("ff12:4::1", "ff12::1", 4),
+            ("ff05::2", "ff05::2", 0),
+            ("ff32:40:fd00::5", "ff32:0:fd00::5", 0x40),
+            ("ff3e:40:fd00::5", "ff3e:40:fd00::5", 0),
+            ("fec0:4::1", "fec0:4::1", 0),
+        ] {
+            let parse = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
+            let decoded = address(parse(inside).octets(), true);
+            assert_eq!(decoded, (parse(local).into(), interface), "{inside}");
+        }
+    }
+
+    #[test]
+    fn another_users_process_is_told_in_short() {
+        let mut info = vec![0; SHORT_INFO];
+        put(&mut info, 4, &940u32.to_le_bytes());
+        put(&mut info, 16, b"login");
+        put(&mut info, 36, &501u32.to_le_bytes());
+        let decoded = short_process(&info).expect("a process");
+        assert_eq!((decoded.parent, decoded.uid, decoded.start), (940, 501, None));
+        assert_eq!(decoded.name, "login");
+        assert_eq!(short_process(&info[..39]), None);
+        assert!(!is_stopped(&info));
+        info[12] = 4;
+        assert!(is_stopped(&info));
+    }
+
+    #[test]
     fn udp_is_bound_until_it_has_a_peer() {
         let mut info = tcp(1, 0);
         put(&mut info, 180, &17u32.to_le_bytes());
@@ -399,11 +449,8 @@ mod tests {
         assert_eq!(name(&info), "Google Chrome He");
         put(&mut info, 64, b"Google Chrome Helper");
         assert_eq!(name(&info), "Google Chrome Helper");
-        assert!(!is_stopped(&info));
-        info[4] = 4;
-        assert!(is_stopped(&info));
         let decoded = process(&info).expect("a process");
-        assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, 1_700_000_000));
+        assert_eq!((decoded.parent, decoded.uid, decoded.start), (1, 501, Some(1_700_000_000)));
         assert_eq!(process(&info[..100]), None);
     }
 

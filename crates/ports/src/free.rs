@@ -143,9 +143,9 @@ pub(crate) fn bindable(
 
 /// Whether a socket can be bound to an address, at a port of the kernel's choice.
 ///
-/// True if that cannot be told, and for a link-local address, which needs its interface.
-pub(crate) fn can_bind_address(ip: IpAddr) -> bool {
-    let bound = bound(SocketAddr::new(ip, 0), Protocol::Udp, false);
+/// True if that cannot be told.
+pub(crate) fn can_bind_address(address: SocketAddr) -> bool {
+    let bound = bound(address, Protocol::Udp, false);
     !matches!(bound, Err(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 

@@ -26,7 +26,7 @@ static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 #[used]
 // SAFETY: the section holds addresses of functions that the loader calls with
 // arguments which such a function may ignore.
-#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
 static AT_START: extern "C" fn() = remember;
 

@@ -20,37 +20,39 @@ type Object = *mut c_void;
 /// The name of a message.
 type Selector = *mut c_void;
 
-/// A pasteboard, in the thread that made it.
+/// A pasteboard, for as long as the call that it was made for: the pools of a thread end in
+/// the reverse order of their begin.
 pub(super) struct Pasteboard {
     runtime: Runtime,
     object: Object,
-    /// Objects that nobody keeps live as long as this.
-    pool: Object,
     thread: PhantomData<*const ()>,
 }
 
 impl Pasteboard {
-    /// The one that copy and paste of programs mean.
-    pub(super) fn general() -> Result<Self> {
-        Self::named(c"generalPasteboard")
+    /// Uses the one that copy and paste of programs mean.
+    pub(super) fn general<T>(work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        Self::named(c"generalPasteboard", work)
     }
 
-    /// One that nobody else knows.
+    /// Uses one that nobody else knows.
     #[cfg(test)]
-    pub(super) fn unique() -> Result<Self> {
-        Self::named(c"pasteboardWithUniqueName")
+    pub(super) fn unique<T>(work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        Self::named(c"pasteboardWithUniqueName", |pasteboard| {
+            let done = work(pasteboard);
+            pasteboard.runtime.get(pasteboard.object, c"releaseGlobally");
+            done
+        })
     }
 
-    fn named(constructor: &CStr) -> Result<Self> {
+    fn named<T>(constructor: &CStr, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let runtime = Runtime::load()?;
-        // SAFETY: it takes no argument and gives a token for the call that ends it.
-        let pool = unsafe { (runtime.push)() };
+        // Made first, dropped last: whatever happens, it ends after its objects were used.
+        let _pool = Pool::new(&runtime);
         let object = runtime.get(runtime.class(c"NSPasteboard"), constructor);
-        let pasteboard = Self { runtime, object, pool, thread: PhantomData };
         if object.is_null() {
             return Err(unexpected("there is no pasteboard"));
         }
-        Ok(pasteboard)
+        work(&Self { runtime, object, thread: PhantomData })
     }
 
     /// Puts data of several types in place of everything there is.
@@ -90,12 +92,23 @@ impl Pasteboard {
     }
 }
 
-impl Drop for Pasteboard {
+/// Objects that nobody keeps live as long as this.
+struct Pool {
+    token: Object,
+    pop: unsafe extern "C" fn(Object),
+}
+
+impl Pool {
+    fn new(runtime: &Runtime) -> Self {
+        // SAFETY: it takes no argument and gives a token for the call that ends it.
+        Self { token: unsafe { (runtime.push)() }, pop: runtime.pop }
+    }
+}
+
+impl Drop for Pool {
     fn drop(&mut self) {
-        #[cfg(test)]
-        self.runtime.get(self.object, c"releaseGlobally");
-        // SAFETY: it is the innermost pool of this thread, and its token.
-        unsafe { (self.runtime.pop)(self.pool) }
+        // SAFETY: it is a local variable of `named`, so it is the innermost pool of its thread.
+        unsafe { (self.pop)(self.token) }
     }
 }
 

@@ -29,22 +29,21 @@ pub(crate) fn desktop() -> Vec<Way> {
 
 pub(crate) fn copy(via: Via, text: &[u8], options: Options, _clock: &Rc<Clock>) -> Attempt<Copied> {
     only_clipboard(via, options)?;
-    let types = put(&Pasteboard::general()?, text, options.secret)?;
+    let types = Pasteboard::general(|pasteboard| put(pasteboard, text, options.secret))?;
     Ok(Copied { via, verified: true, bytes: text.len() as u64, types, notes: Vec::new() })
 }
 
 pub(crate) fn paste(via: Via, options: Options, clock: &Rc<Clock>, sink: Sink) -> Attempt<bool> {
     only_clipboard(via, options)?;
-    let Some(text) = in_time(clock, || Pasteboard::general()?.data(TEXT))? else {
-        return Ok(false);
-    };
+    let text = in_time(clock, || Pasteboard::general(|pasteboard| pasteboard.data(TEXT)))?;
+    let Some(text) = text else { return Ok(false) };
     sink(&text).map_err(|error| Obstacle::Failed(crate::Error::Sink(error)))?;
     Ok(true)
 }
 
 pub(crate) fn types(via: Via, options: Options, clock: &Rc<Clock>) -> Attempt<Vec<String>> {
     only_clipboard(via, options)?;
-    in_time(clock, || Ok(Pasteboard::general()?.types()))
+    in_time(clock, || Pasteboard::general(|pasteboard| Ok(pasteboard.types())))
 }
 
 fn only_clipboard(via: Via, options: Options) -> Attempt<()> {
@@ -96,16 +95,19 @@ mod tests {
     #[test]
     fn a_pasteboard_gives_back_what_it_was_given() {
         // One of its own: that of whoever runs the tests stays as it is.
-        let pasteboard = Pasteboard::unique().expect("a pasteboard");
-        assert_eq!(pasteboard.data(TEXT).expect("an answer"), None);
-        for text in ["naïve\n日本".as_bytes(), b"a\0b", &vec![b'x'; 10_000_000]] {
-            assert_eq!(put(&pasteboard, text, false).expect("it is taken"), [TEXT]);
-            assert!(pasteboard.data(TEXT).expect("an answer").as_deref() == Some(text));
-        }
-        let types = put(&pasteboard, b"secret", true).expect("it is taken");
-        assert_eq!(types.len(), 4);
-        let listed = pasteboard.types();
-        assert!(types.iter().all(|name| listed.contains(name)), "{listed:?}");
+        Pasteboard::unique(|pasteboard| {
+            assert_eq!(pasteboard.data(TEXT)?, None);
+            for text in ["naïve\n日本".as_bytes(), b"a\0b", &vec![b'x'; 10_000_000]] {
+                assert_eq!(put(pasteboard, text, false)?, [TEXT]);
+                assert!(pasteboard.data(TEXT)?.as_deref() == Some(text));
+            }
+            let types = put(pasteboard, b"secret", true)?;
+            assert_eq!(types.len(), 4);
+            let listed = pasteboard.types();
+            assert!(types.iter().all(|name| listed.contains(name)), "{listed:?}");
+            Ok(())
+        })
+        .expect("a pasteboard");
     }
 
     #[test]

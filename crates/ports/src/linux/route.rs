@@ -3,7 +3,7 @@
 #![expect(clippy::option_option, reason = "no interface has it, or one that is not known")]
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{
@@ -30,7 +30,7 @@ pub(crate) fn home(ip: IpAddr, zone: Option<&str>) -> Option<Option<u32>> {
     match ask(ip, interface) {
         Ok(Route::Local(interface)) => Some(interface),
         Ok(Route::Away) => None,
-        Err(_) => free::can_bind_address(ip).then_some(None),
+        Err(_) => free::can_bind_address(SocketAddr::new(ip, 0)).then_some(None),
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! macOS has no handle for a process. The time between the check and the signal
 //! is a few microseconds, in which its PID would have to be given out again.
+//! The end of a process comes as an event of kqueue(2), of any user's process.
 
-#![expect(unsafe_code, reason = "kill(2) is a C function")]
+#![expect(unsafe_code, reason = "kill(2) and kqueue(2) are C functions")]
 
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use sys::{Error, Result};
@@ -56,19 +59,68 @@ impl Process {
 
 /// Waits until one of the processes ends or the time is over; true if one has ended.
 pub(crate) fn wait_for_any(processes: &[&Process], time: Duration) -> bool {
-    /// How often the processes are looked at.
-    const STEP: Duration = Duration::from_millis(2);
+    let any_has_ended = || processes.iter().any(|process| process.has_ended());
+    let Ok(queue) = watch(processes) else {
+        // Without a queue the caller asks again after this time.
+        std::thread::sleep(time.min(Duration::from_millis(2)));
+        return any_has_ended();
+    };
+    // Those that ended before they were watched send no event.
+    any_has_ended() || comes_in_time(&queue, time)
+}
 
-    let deadline = Instant::now().checked_add(time);
-    loop {
-        if processes.iter().any(|process| process.has_ended()) {
-            return true;
+/// A queue of the ends of processes.
+fn watch(processes: &[&Process]) -> io::Result<OwnedFd> {
+    // SAFETY: kqueue(2) takes nothing.
+    let queue = unsafe { libc::kqueue() };
+    if queue < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is a new descriptor, which nothing else has.
+    let queue = unsafe { OwnedFd::from_raw_fd(queue) };
+    for process in processes {
+        let change = libc::kevent {
+            ident: process.pid as usize,
+            filter: libc::EVFILT_PROC,
+            flags: libc::EV_ADD | libc::EV_ONESHOT,
+            fflags: libc::NOTE_EXIT,
+            data: 0,
+            udata: ptr::null_mut(),
+        };
+        // SAFETY: one change is read, and no event is written.
+        let added = unsafe {
+            libc::kevent(queue.as_raw_fd(), &raw const change, 1, ptr::null_mut(), 0, ptr::null())
+        };
+        // One that has ended is not there to be watched.
+        let error = io::Error::last_os_error();
+        if added < 0 && error.raw_os_error() != Some(libc::ESRCH) {
+            return Err(error);
         }
-        let left = deadline.map_or(STEP, |end| end.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
+    }
+    Ok(queue)
+}
+
+/// Whether an event comes before the time is over.
+fn comes_in_time(queue: &OwnedFd, time: Duration) -> bool {
+    let deadline = Instant::now().checked_add(time);
+    let mut event =
+        libc::kevent { ident: 0, filter: 0, flags: 0, fflags: 0, data: 0, udata: ptr::null_mut() };
+    loop {
+        let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| libc::timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        let limit = left.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: no change is read, and one event is written at most.
+        let count =
+            unsafe { libc::kevent(queue.as_raw_fd(), ptr::null(), 0, &raw mut event, 1, limit) };
+        if count >= 0 {
+            return count > 0;
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             return false;
         }
-        std::thread::sleep(STEP.min(left));
     }
 }
 

@@ -25,11 +25,16 @@ fn pids() -> io::Result<Vec<c_int>> {
     let mut pids: Vec<c_int> = vec![0; 1024];
     loop {
         let size = c_int::try_from(size_of_val(pids.as_slice())).map_err(io::Error::other)?;
+        // libproc returns 0 for an error, and leaves an older errno where there is none.
+        // SAFETY: __error returns this thread's errno, which is always writable.
+        unsafe { *libc::__error() = 0 };
         // SAFETY: the kernel writes at most `size` bytes, which the vector has.
         let written = unsafe { libc::proc_listpids(ALL, 0, pids.as_mut_ptr().cast(), size) };
         let count = usize::try_from(written).unwrap_or(0) / size_of::<c_int>();
         if count == 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            let none = io::Error::other("the kernel lists none");
+            return Err(if error.raw_os_error() == Some(0) { none } else { error });
         }
         if count < pids.len() {
             pids.truncate(count);

@@ -43,8 +43,9 @@ const USUAL: [(&str, &[&str]); 16] = [
 pub(in crate::cmd) fn limit_names() -> Vec<Candidate> {
     let parameters =
         PARAMETERS.iter().filter(|parameter| limits::exists(Name::Parameter(parameter)));
-    let parameters =
-        parameters.map(|parameter| Candidate::new("kernel", parameter.name, parameter.description));
+    let parameters = parameters.map(|parameter| {
+        Candidate::new("kernel", Name::Parameter(parameter).name(), parameter.description)
+    });
     resources("").chain(parameters).collect()
 }
 

@@ -110,7 +110,7 @@ pub(super) fn refused(doing: &str, error: &SetError) -> Failure {
             Failure::usage(format!("cannot {doing}: {error}"), "NAME=SOFT:HARD sets both limits")
         }
         SetError::AboveHard(_) => Failure::unable(format!("cannot {doing}: {error}")).hint(
-            "only a process with CAP_SYS_RESOURCE may lift a hard limit; NAME=max goes up to it",
+            format!("only {} may lift a hard limit; NAME=max goes up to it", limits::LIFTS_HARD),
         ),
         SetError::Absent(_) | SetError::Ignored { .. } => {
             Failure::unable(format!("cannot {doing}: {error}"))
