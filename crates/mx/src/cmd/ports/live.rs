@@ -174,12 +174,10 @@ impl Live {
     fn place_cursor(&mut self, report: &Report) {
         let places: Vec<Place> =
             self.rows(report).iter().map(|(holding, _)| listing::place(*holding)).collect();
-        if let Some(cursor) = self.cursor {
-            let at = self.places.get(cursor);
-            let moved = places.iter().position(|place| Some(place) == at);
-            let row = moved.unwrap_or(cursor).min(places.len().saturating_sub(1));
-            self.cursor = Some(row).filter(|_| !places.is_empty());
-        }
+        // It never passes to another row: what is typed next may end it.
+        self.cursor = self.cursor.and_then(|cursor| {
+            places.iter().position(|place| Some(place) == self.places.get(cursor))
+        });
         self.places = places;
     }
 
