@@ -85,5 +85,5 @@ bool is_own_socket(int fd);
 bool own_socket_is_ready(int fd, short events, short *ready);
 void pass_time(int64_t nanoseconds);
 int sysctl_socket_list(int protocol, void *buffer, size_t *size);
-/* Copies out as sysctl does; ENOMEM if it does not fit (kern_newsysctl.c:sysctl_old_user). */
+/* Copies out as sysctl does; ENOMEM and nothing if it does not fit (kern_newsysctl.c:sysctl_old_user). */
 int copy_out(const void *from, size_t length, void *buffer, size_t *size);

@@ -12,7 +12,7 @@
 int copy_out(const void *from, size_t length, void *buffer, size_t *size)
 {
 	if (buffer && *size < length) {
-		memcpy(buffer, from, *size);
+		*size = 0;
 		return fails(ENOMEM);
 	}
 	if (buffer)
@@ -84,10 +84,11 @@ int sysctl(int *name, unsigned length, void *buffer, size_t *size, void *new, si
 	return fails(ENOENT);
 }
 
-/* A scenario has `sysctl NAME VALUE BYTES`. */
+/* A scenario has `sysctl NAME VALUE BYTES`, or `sysctl NAME VALUE text`. */
 int sysctlbyname(const char *name, void *buffer, size_t *size, void *new, size_t new_size)
 {
 	const char *line = scenario_line("sysctl", name);
+	char text[128], *end;
 	uint64_t value;
 	unsigned bytes;
 
@@ -98,9 +99,13 @@ int sysctlbyname(const char *name, void *buffer, size_t *size, void *new, size_t
 		return sysctl_socket_list(IPPROTO_TCP, buffer, size);
 	if (!strcmp(name, "net.inet.udp.pcblist_n"))
 		return sysctl_socket_list(IPPROTO_UDP, buffer, size);
-	if (!line || sscanf(line, "%llu %u", &value, &bytes) != 2)
+	if (!line)
 		return fails(ENOENT);
-	return copy_out(&value, bytes, buffer, size);
+	if (sscanf(line, "%llu %u", &value, &bytes) == 2)
+		return copy_out(&value, bytes, buffer, size);
+	snprintf(text, sizeof text, "%.*s", (int)strcspn(line, " "), line);
+	end = append(text, text);
+	return copy_out(text, (size_t)(end - text), buffer, size);
 }
 
 static const char *const LIMITS[RLIM_NLIMITS] = {"cpu", "fsize", "data", "stack", "core", "as",
