@@ -103,7 +103,7 @@ pub(crate) const NOT_LISTED: &str = "it cannot be bound: what holds it is not li
 
 /// Why this user may not bind a port.
 pub(crate) fn denied() -> String {
-    format!("this user may not bind it: ports below {} are privileged", os::unprivileged_ports())
+    format!("this user may not bind it: {}", os::privileged_ports())
 }
 
 /// The addresses that a server at `host` binds.
@@ -114,6 +114,14 @@ fn addresses(host: &Host) -> Vec<IpAddr> {
         }
         Host::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         Host::Address { ip, .. } => vec![*ip],
+    }
+}
+
+/// Whether a server at the selector's addresses would take connections to every address.
+pub(crate) fn binds_wildcards(selector: &Selector) -> bool {
+    match selector {
+        Selector::Port { host, .. } => addresses(host).iter().all(IpAddr::is_unspecified),
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use sys::Result;
 
-use crate::busy::{self, NOT_LISTED, denied, holder, used, would_bind};
+use crate::busy::{self, NOT_LISTED, binds_wildcards, denied, holder, used, would_bind};
 use crate::free::Bindable;
 use crate::reach::Target;
 use crate::report::{join, lacks_owner, may_be_client};
@@ -289,7 +289,7 @@ fn cause(
     }
     // To bind a port takes it from others for a moment: it is not done where
     // the tables tell enough.
-    let start = os::unprivileged_ports();
+    let start = os::unprivileged_ports(binds_wildcards(selector));
     let privileged = single(selector).is_some_and(|port| *port.start() < start);
     if whole && !privileged {
         return None;

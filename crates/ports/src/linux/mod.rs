@@ -103,10 +103,15 @@ pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
 }
 
-/// The first port that needs no privilege to bind (ip(7)).
-pub(crate) fn unprivileged_ports() -> u16 {
+/// The first port that needs no privilege to bind (ip(7)), at whatever address.
+pub(crate) fn unprivileged_ports(_is_wildcard: bool) -> u16 {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
+/// What is privileged.
+pub(crate) fn privileged_ports() -> String {
+    format!("ports below {} are privileged", unprivileged_ports(false))
 }
 
 /// The right that this process lacks to read the descriptors of every other (ptrace(2), access mode checking).

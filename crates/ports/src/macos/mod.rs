@@ -132,9 +132,15 @@ pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(u16::try_from(first).ok()?..=u16::try_from(last).ok()?)
 }
 
-/// The first port that needs no privilege to bind (ip(4)).
-pub(crate) fn unprivileged_ports() -> u16 {
-    1024
+/// The first port that needs no privilege to bind. Since macOS 10.14, all do at the
+/// addresses that stand for every other (`in_pcbbind` and `in6_pcbbind` of xnu).
+pub(crate) fn unprivileged_ports(is_wildcard: bool) -> u16 {
+    if is_wildcard { 0 } else { 1024 }
+}
+
+/// What is privileged.
+pub(crate) fn privileged_ports() -> String {
+    "ports below 1024 are privileged, except at 0.0.0.0 and ::".to_owned()
 }
 
 /// The right that this process lacks to read the descriptors of every other.
