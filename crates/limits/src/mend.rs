@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use crate::change::{bounds_soft_limit, wise};
 use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PARAMETERS, PIDS, Parameter, Resource};
 use crate::value::Value;
-use crate::{KernelLimit, Limit, os, profile, scope};
+use crate::{KernelLimit, Limit, Name, os, profile, scope};
 
 /// Whether daemons are units of systemd here.
 pub const HAS_UNITS: bool = os::CHANGES_OTHERS;
+
+/// Whether the files of `/etc/sysctl.d` set parameters at every start of the system here.
+pub const HAS_SYSCTL_FILES: bool = cfg!(target_os = "linux");
 
 /// Where a limit is to be lifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +185,17 @@ pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<Fix> {
     }
 }
 
+/// What lifts the ceiling of a limit, where that is a parameter of the kernel:
+/// a higher limit alone would change nothing.
+pub(crate) fn lift_ceiling(limit: &Limit, wanted: Value) -> Option<Fix> {
+    let Ok(Name::Parameter(parameter)) = limit.ceiling_source.as_deref()?.parse() else {
+        return None;
+    };
+    let limits = os::System::new(os::parent()).parameter(parameter);
+    let lowest = limits.into_iter().min_by_key(|limit| limit.value)?;
+    lift_kernel(&lowest, Some(wanted.number()?))
+}
+
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The memory of the machine, or of the cgroup that has less.
@@ -224,7 +238,7 @@ pub fn lift_group(path: &str, limit: GroupLimit, value: Option<u64>) -> Option<F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Name, Pair};
+    use crate::Pair;
 
     fn limit(name: &str, soft: u64, hard: Value, ceiling: Option<u64>) -> Limit {
         let Ok(Name::Resource(resource)) = name.parse() else { panic!("{name}") };
@@ -261,6 +275,17 @@ mod tests {
             Fix::Process { pid, resource, value }
         };
         assert_eq!(of(&beyond, None), os::CHANGES_OTHERS.then_some(others));
+    }
+
+    #[test]
+    fn a_ceiling_of_the_kernel_before_the_limit() {
+        let name = if cfg!(target_os = "macos") { "kern.maxfilesperproc" } else { "fs.nr_open" };
+        let mut nofile = limit("nofile", 256, Value::Unlimited, Some(10_240));
+        nofile.ceiling_source = Some(name.to_owned());
+        let fix = lift_ceiling(&nofile, Value::Number(16_384));
+        assert_eq!(fix, Some(Fix::Sysctl { name, value: 16_384 }));
+        nofile.ceiling_source = None;
+        assert_eq!(lift_ceiling(&nofile, Value::Number(16_384)), None);
     }
 
     #[test]

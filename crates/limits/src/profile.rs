@@ -163,14 +163,17 @@ pub fn check(profile: &Profile) -> Result<Vec<Check>> {
 }
 
 fn check_limit(name: Name, wanted: Value, limit: Option<&Limit>, shell: &Target) -> Check {
-    let value = limit.map(|limit| {
-        let ceiling = limit.ceiling.filter(|_| bounds_soft_limit(limit.resource));
-        // No ceiling is unlimited: it cannot be what such a profile asks for.
-        let ceiling = ceiling.filter(|_| wanted != Value::Unlimited);
-        limit.value.soft.min(ceiling.map_or(Value::Unlimited, Value::Number))
-    });
+    // No ceiling is unlimited: it cannot be what such a profile asks for.
+    let ceiling = |limit: &Limit| {
+        let ceiling = limit.ceiling.filter(|_| bounds_soft_limit(limit.resource))?;
+        (wanted != Value::Unlimited).then_some(Value::Number(ceiling))
+    };
+    let value = limit.map(|limit| limit.value.soft.min(ceiling(limit).unwrap_or(Value::Unlimited)));
     let ok = value.is_none_or(|value| value >= wanted);
-    let fix = limit.filter(|_| !ok).and_then(|limit| mend::lift(limit, Some(wanted), shell));
+    let fix = limit.filter(|_| !ok).and_then(|limit| match ceiling(limit) {
+        Some(ceiling) if ceiling < wanted => mend::lift_ceiling(limit, wanted),
+        _ => mend::lift(limit, Some(wanted), shell),
+    });
     Check { name: name.name(), unit: name.unit(), wanted, value, ok, fix }
 }
 

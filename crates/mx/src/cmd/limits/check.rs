@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limits::mend::Fix;
+use limits::mend::{Fix, HAS_SYSCTL_FILES};
 use limits::profile::{self, Check, Profile};
 use limits::{Name, Value};
 use serde::Serialize;
@@ -91,7 +91,12 @@ pub(super) fn check(args: &CheckArgs, out: &Out) -> Outcome {
     out.document("mx.limits-check/1", &checked, || table(&checked.checks))?;
     let any = |is: fn(&Fix) -> bool| checks.iter().filter_map(|check| check.fix.as_ref()).any(is);
     if any(|fix| matches!(fix, Fix::Sysctl { .. })) {
-        out.note("sudo sysctl lasts until the next reboot; lines NAME = VALUE in /etc/sysctl.d/60-mx.conf are for good");
+        let for_good = if HAS_SYSCTL_FILES {
+            "; lines NAME = VALUE in /etc/sysctl.d/60-mx.conf are for good"
+        } else {
+            ""
+        };
+        out.note(&format!("sudo sysctl lasts until the next reboot{for_good}"));
     }
     if any(|fix| matches!(fix, Fix::Raise { .. })) {
         out.hint(&format!("mx limits raise {name} lifts what this shell may lift"));

@@ -51,8 +51,10 @@ fn unquote(word: &str) -> Option<String> {
 /// What bash reads first that exists, as a login shell.
 const BASH_LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 
-/// `.bashrc`, and what a login shell reads unless that reads `.bashrc` itself.
-/// Where there is none it is `.profile`, which takes the place of no other.
+/// `.bashrc`, and what a login shell reads unless that reads `.bashrc` itself:
+/// Terminal on macOS starts login shells, which read no `.bashrc`. Where there
+/// is none it is `.profile`: bash reads it last, so it hides no other file that
+/// is made later, as a new `.bash_profile` would hide `.profile`.
 pub(super) fn bash_startup(home: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut startup = vec![home.join(".bashrc")];
     let login = BASH_LOGIN.map(|name| home.join(name));
