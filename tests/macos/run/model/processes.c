@@ -39,16 +39,21 @@ int getgroups(int room, gid_t *groups)
 	return 1;
 }
 
-/* Ends a process: its service manager may start another in its place. */
+/* Its service manager may start another in the place of a process. */
+static void start_next(const struct process *process)
+{
+	for (size_t i = 0; i < model.process_count; i++)
+		if (process->restarts && model.processes[i].pid == process->restarts)
+			model.processes[i].starts_later = false;
+}
+
 static void end(struct process *process)
 {
 	if (process->stays_zombie)
 		process->is_zombie = true;
 	else
 		process->is_dead = true;
-	for (size_t i = 0; i < model.process_count; i++)
-		if (process->restarts && model.processes[i].pid == process->restarts)
-			model.processes[i].starts_later = false;
+	start_next(process);
 }
 
 static bool is_alive(const struct process *process)
@@ -73,6 +78,9 @@ struct process *find_process(pid_t pid)
 			continue;
 		if (process->ends != 0) {
 			process->ends -= process->ends > 0;
+			/* Nobody may ask for it again. */
+			if (!process->ends)
+				start_next(process);
 			return process;
 		}
 		end(process);

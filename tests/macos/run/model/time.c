@@ -51,14 +51,26 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 	return 0;
 }
 
-/* What is not ready at once will not be, however long it is waited for. */
+/*
+ * What of the model is not ready at once will not be, however long it is waited for.
+ * Others get 20 ms: mx looks in between at who reads what it prints.
+ */
+static int poll_host(struct pollfd *descriptors, nfds_t count, int milliseconds)
+{
+	int ready = host_poll(descriptors, count, milliseconds < 20 ? milliseconds : 20);
+
+	if (!ready && milliseconds > 0)
+		pass_time(milliseconds * 1000000ll);
+	return ready;
+}
+
 int poll(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
 	int ready = 0;
 
 	for (nfds_t i = 0; i < count; i++) {
 		if (!is_own_socket(descriptors[i].fd))
-			return host_poll(descriptors, count, milliseconds);
+			return poll_host(descriptors, count, milliseconds);
 		ready += own_socket_is_ready(descriptors[i].fd, descriptors[i].events,
 					     &descriptors[i].revents);
 	}
