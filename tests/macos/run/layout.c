@@ -4,16 +4,27 @@
  * that is wrong does not compile.
  */
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <mach-o/loader.h>
 #include <mach-o/nlist.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
+#include <sys/filio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "darwin.h"
 #include "macho.h"
+#include "numbers.h"
 
 #define IS(expression, number) _Static_assert((expression) == (number), #expression)
 #define SAME(ours, apples) IS(sizeof(ours), sizeof(apples))
@@ -40,6 +51,43 @@ SAME(struct darwin_termios, struct termios);
 FIELD(struct darwin_termios, cc, struct termios, c_cc);
 IS(VMIN, 16);
 IS(VTIME, 17);
+
+#define NUMBER(name, number) IS(name, number);
+ERRORS(NUMBER)
+SIGNALS(NUMBER)
+ACTION_FLAGS(NUMBER)
+OPEN_FLAGS(NUMBER)
+LOCAL_FLAGS(NUMBER)
+INPUT_FLAGS(NUMBER)
+OUTPUT_FLAGS(NUMBER)
+
+/* Numbers that the shim has in its code. */
+IS(MAP_ANON, 0x1000);
+IS(AT_FDCWD, -2);
+IS(AT_SYMLINK_NOFOLLOW, 0x20);
+IS(AF_INET6, 30);
+IS(F_GETFL, 3);
+IS(F_SETFL, 4);
+IS(F_FULLFSYNC, 51);
+IS(F_DUPFD_CLOEXEC, 67);
+IS(TIOCGWINSZ, 0x40087468);
+IS(FIOCLEX, 0x20006601);
+IS(FIONBIO, 0x8004667e);
+IS(_SC_PAGESIZE, 29);
+IS(_SC_NPROCESSORS_CONF, 57);
+IS(_SC_NPROCESSORS_ONLN, 58);
+IS(_SC_GETGR_R_SIZE_MAX, 70);
+IS(_SC_GETPW_R_SIZE_MAX, 71);
+IS(CLOCK_REALTIME, 0);
+IS(SIG_BLOCK, 1);
+IS(SIG_SETMASK, 3);
+IS(SS_DISABLE, 4);
+IS(WNOHANG, 1);
+IS(WUNTRACED, 2);
+IS(_WSTOPPED, 0x7f);
+IS(POSIX_SPAWN_RESETIDS | POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK, 0xf);
+IS(TCSADRAIN, 1);
+IS(TCSAFLUSH, 2);
 
 SAME(struct macho_header, struct mach_header_64);
 SAME(struct macho_segment, struct segment_command_64);

@@ -1,6 +1,9 @@
 /*
  * libSystem for a program of Darwin, by glibc: errors, memory, and the table of
  * functions that need no translation. Others are in the files shim_*.c.
+ *
+ * Rules were read in Libc 1698.100.8 (macOS 15.4), libpthread 539, Libinfo 600,
+ * dyld 1378 and libdispatch 1542.0.4, and are cited as library, file:function.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "numbers.h"
 #include "shim.h"
 
 /* What strerror_r is by POSIX; glibc declares it only without its own. */
@@ -18,28 +22,23 @@ extern int __xpg_strerror_r(int, char *, size_t);
 
 __thread int darwin_errno;
 
-/* The numbers that differ: Linux's, Darwin's (sys/errno.h); the first 34 are equal but for 11. */
-static const uint8_t ERRORS[][2] = {
-	{11, 35}, {35, 11}, {36, 63}, {38, 78}, {39, 66}, {40, 62}, {61, 96}, {75, 84}, {84, 92},
-	{88, 38}, {89, 39}, {90, 40}, {91, 41}, {92, 42}, {93, 43}, {95, 102}, {97, 47}, {98, 48},
-	{99, 49}, {100, 50}, {101, 51}, {103, 53}, {104, 54}, {105, 55}, {106, 56}, {107, 57},
-	{110, 60}, {111, 61}, {113, 65}, {114, 37}, {115, 36}, {125, 89},
-};
-enum { ERROR_COUNT = sizeof ERRORS / sizeof *ERRORS };
+#define PAIR(name, number) {name, number},
+static const uint8_t ERRORS_OF_BOTH[][2] = {ERRORS(PAIR)};
+enum { ERROR_COUNT = sizeof ERRORS_OF_BOTH / sizeof *ERRORS_OF_BOTH };
 
 int error_to_darwin(int number)
 {
 	for (int i = 0; i < ERROR_COUNT; i++)
-		if (ERRORS[i][0] == number)
-			return ERRORS[i][1];
+		if (ERRORS_OF_BOTH[i][0] == number)
+			return ERRORS_OF_BOTH[i][1];
 	return number;
 }
 
 int error_to_linux(int number)
 {
 	for (int i = 0; i < ERROR_COUNT; i++)
-		if (ERRORS[i][1] == number)
-			return ERRORS[i][0];
+		if (ERRORS_OF_BOTH[i][1] == number)
+			return ERRORS_OF_BOTH[i][0];
 	return number;
 }
 
@@ -61,8 +60,24 @@ static int *error_address(void)
 	return &darwin_errno;
 }
 
+/* Where Libc words them otherwise than glibc (gen/errlst.c of Libc 1698.100.8, macOS 15.4). */
+static const struct {
+	int number;
+	const char *text;
+} TEXTS[] = {
+	{6, "Device not configured"}, {16, "Resource busy"}, {18, "Cross-device link"},
+	{19, "Operation not supported by device"}, {34, "Result too large"},
+	{49, "Can't assign requested address"}, {56, "Socket is already connected"},
+	{57, "Socket is not connected"}, {60, "Operation timed out"},
+	{69, "Disc quota exceeded"}, {102, "Operation not supported on socket"},
+};
+
+/* strerror_r of Libc: ERANGE where the text is cut. */
 static int describe_error(int number, char *buffer, size_t size)
 {
+	for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+		if (TEXTS[i].number == number)
+			return (size_t)snprintf(buffer, size, "%s", TEXTS[i].text) < size ? 0 : 34;
 	return __xpg_strerror_r(error_to_linux(number), buffer, size);
 }
 

@@ -15,14 +15,12 @@
 #include <unistd.h>
 
 #include "darwin.h"
+#include "numbers.h"
 #include "shim.h"
 
-/* Flags of open(2) by Darwin's sys/fcntl.h; the lowest two bits are equal. */
-static const int FLAGS[][2] = {
-	{0x4, O_NONBLOCK}, {0x8, O_APPEND}, {0x100, O_NOFOLLOW}, {0x200, O_CREAT},
-	{0x400, O_TRUNC}, {0x800, O_EXCL}, {0x20000, O_NOCTTY}, {0x100000, O_DIRECTORY},
-	{0x1000000, O_CLOEXEC},
-};
+/* Flags of open(2): Darwin's, Linux's. */
+#define FLAG(name, number) {number, name},
+static const int FLAGS[][2] = {OPEN_FLAGS(FLAG)};
 
 static int flags_of(int flags, int from, int to)
 {
@@ -173,6 +171,7 @@ static int close_directory(DIR *directory)
 	return result(closedir(directory));
 }
 
+/* Libc, gen/FreeBSD/readdir.c:readdir_r: NULL and 0 at the end, the error as the result. */
 static int read_directory(DIR *directory, struct darwin_dirent *to, struct darwin_dirent **found)
 {
 	struct dirent *from;

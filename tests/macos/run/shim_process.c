@@ -34,7 +34,10 @@ static char ***environment_address(void)
 	return &environ;
 }
 
-/* The loader's own path: it is what a new program by this name would start. */
+/*
+ * The loader's own path: it is what a new program by this name would start. -1 and the size
+ * that is needed if it does not fit (dyld, dyld/DyldAPIs.cpp:_NSGetExecutablePath).
+ */
 static int executable_path(char *buffer, uint32_t *size)
 {
 	char path[4096];
@@ -55,7 +58,7 @@ static int clock_time(int clock, struct timespec *time)
 	return result(clock_gettime(clock == 0 ? CLOCK_REALTIME : CLOCK_MONOTONIC, time));
 }
 
-/* Numbers by Darwin's unistd.h. */
+/* Libc, gen/FreeBSD/sysconf.c; numbers by Darwin's unistd.h. */
 static long system_value(int name)
 {
 	switch (name) {

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "darwin.h"
+#include "numbers.h"
 #include "shim.h"
 
-/* Linux's number of each of Darwin's (sys/signal.h); 7 and 29 do not exist there. */
-static const uint8_t NUMBERS[32] = {0,	1,  2,	3,  4,	5,  6,	0,  8,	9,  7,
-				    11, 31, 13, 14, 15, 23, 19, 20, 18, 17, 21,
-				    22, 29, 24, 25, 26, 27, 28, 0,  10, 12};
+/* Linux's number of each of Darwin's. */
+#define AT(name, number) [number] = name,
+static const uint8_t NUMBERS[32] = {SIGNALS(AT)};
 
 static struct darwin_sigaction actions[32];
 
@@ -58,12 +58,10 @@ static void on_signal(int number, siginfo_t *from, void *context)
 	((void (*)(int, void *, void *))actions[info.signo].handler)(info.signo, &info, context);
 }
 
-/* Flags by Darwin's sys/signal.h. */
 static int flags_to_linux(int flags)
 {
-	return (flags & 0x1 ? SA_ONSTACK : 0) | (flags & 0x2 ? SA_RESTART : 0) |
-	       (flags & 0x4 ? SA_RESETHAND : 0) | (flags & 0x8 ? SA_NOCLDSTOP : 0) |
-	       (flags & 0x10 ? SA_NODEFER : 0) | (flags & 0x20 ? SA_NOCLDWAIT : 0);
+#define FLAG(name, number) (flags & (number) ? name : 0) |
+	return ACTION_FLAGS(FLAG) 0;
 }
 
 static int action(int number, const struct darwin_sigaction *new, struct darwin_sigaction *old)
@@ -176,6 +174,8 @@ static int wait_for(int pid, int *status, int flags)
 
 	if (found > 0 && status && WIFSIGNALED(*status))
 		*status = (*status & 0x80) | to_darwin(WTERMSIG(*status));
+	else if (found > 0 && status && WIFSTOPPED(*status))
+		*status = to_darwin(WSTOPSIG(*status)) << 8 | 0x7f;
 	return result(found);
 }
 

@@ -4,14 +4,12 @@
 #include <termios.h>
 
 #include "darwin.h"
+#include "numbers.h"
 #include "shim.h"
 
-/* Flags by Darwin's sys/termios.h, with Linux's. */
-static const unsigned LOCAL[][2] = {{0x8, ECHO}, {0x2, ECHOE}, {0x4, ECHOK}, {0x10, ECHONL},
-				    {0x80, ISIG}, {0x100, ICANON}, {0x400, IEXTEN}};
-static const unsigned INPUT[][2] = {{0x1, IGNBRK}, {0x2, BRKINT}, {0x8, PARMRK}, {0x20, ISTRIP},
-				    {0x40, INLCR}, {0x80, IGNCR}, {0x100, ICRNL}, {0x200, IXON}};
-static const unsigned OUTPUT[][2] = {{0x1, OPOST}, {0x2, ONLCR}};
+#define FLAG(name, number) {number, name},
+static const unsigned LOCAL[][2] = {LOCAL_FLAGS(FLAG)}, INPUT[][2] = {INPUT_FLAGS(FLAG)},
+		      OUTPUT[][2] = {OUTPUT_FLAGS(FLAG)};
 
 #define TO_DARWIN(table, flags) to_darwin(table, sizeof table / sizeof *table, flags)
 #define TO_LINUX(table, flags, old) to_linux(table, sizeof table / sizeof *table, flags, old)

@@ -70,10 +70,13 @@ static void at_thread_exit(void (*function)(void *), void *object)
 	__cxa_thread_atexit_impl(function, object, &__dso_handle);
 }
 
-/* Darwin's mutex that nobody has initialised starts with this word (pthread_impl.h). */
+/*
+ * Darwin's mutexes that nobody has initialised start with a word that differs in its
+ * last digit only (src/types_internal.h of libpthread 539, _PTHREAD_MUTEX_SIG_init_MASK).
+ */
 static pthread_mutex_t *mutex(uint32_t *words)
 {
-	if (*words == 0x32AAABA7)
+	if ((*words & 0xfffffff0) == 0x32AAABA0)
 		memset(words, 0, 64);
 	return (void *)words;
 }

@@ -2,8 +2,8 @@
  * A model of what Darwin's kernel tells mx: processes, sockets, limits, and a
  * pasteboard, as a scenario describes them (../README.md has its form).
  *
- * Rules are those of xnu 11417.101.15 (macOS 15.4) and of the Libc of that
- * release, read in their sources and cited as file:function. Built with Apple's
+ * Rules are those of xnu 11417.101.15 (macOS 15.4), read in its sources and
+ * cited as file:function; those of libraries name their library. Built with Apple's
  * headers into a Mach-O library, so that numbers and layouts are theirs.
  */
 #pragma once

@@ -175,7 +175,10 @@ int setrlimit(int resource, const struct rlimit *wanted)
 	return setenv(variable(resource), text, 1);
 }
 
-/* A scenario has `user UID NAME`; an unknown user is no error (getpwuid_r(3)). */
+/*
+ * A scenario has `user UID NAME`. An unknown user is no error, and ERANGE the only one
+ * (Libinfo 600, lookup.subproj/libinfo.c:getpwuid_r).
+ */
 static int user(const char *name, uid_t uid, struct passwd *entry, char *buffer, size_t size,
 		struct passwd **found)
 {
