@@ -7,9 +7,17 @@ use crate::matching::says;
 
 const FAIL_EARLY: Option<&str> =
     Some("a limit on as makes a program fail to allocate before it is killed");
-const WHO_KILLED: Option<&str> = Some(
-    "the kernel's log decides: sudo dmesg or journalctl -k has a line with 'Killed process' if it was the kernel, and 'CONSTRAINT_MEMCG' if it was for the cgroup",
-);
+// On macOS, jetsam ends processes (`memorystatus` of xnu), and the log is read with log(1).
+const WHO_KILLED: Option<&str> = Some(if cfg!(target_os = "macos") {
+    "the kernel's log decides: log show --last 10m --predicate 'process == \"kernel\" AND eventMessage CONTAINS \"memorystatus\"' has a line with the PID if it was jetsam, for the memory of the machine"
+} else {
+    "the kernel's log decides: sudo dmesg or journalctl -k has a line with 'Killed process' if it was the kernel, and 'CONSTRAINT_MEMCG' if it was for the cgroup"
+});
+const KILLED: &str = if cfg!(target_os = "macos") {
+    "something killed the process: the kernel, because the memory of the machine was used up, or another program"
+} else {
+    "something killed the process: the kernel, because the memory of the cgroup or of the machine was used up, or another program"
+};
 
 pub(super) static SYMPTOMS: &[Symptom] = &[
     Symptom {
@@ -100,7 +108,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("exited on sigkill")),
             says(Words("error 137")),
         ],
-        cause: "something killed the process: the kernel, because the memory of the cgroup or of the machine was used up, or another program",
+        cause: KILLED,
         advice: WHO_KILLED,
         about: "oom",
         messages: &[

@@ -67,7 +67,11 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("max number of threads")).and(&[Words("too low")]),
             says(Words("max user processes: cannot modify limit")),
         ],
-        cause: "the user, the cgroup or the system has as many processes and threads as it may",
+        cause: if cfg!(target_os = "macos") {
+            "the user or the system has as many processes as it may"
+        } else {
+            "the user, the cgroup or the system has as many processes and threads as it may"
+        },
         advice: Some(
             "OMP_NUM_THREADS and OPENBLAS_NUM_THREADS bound the threads of numeric libraries",
         ),
