@@ -15,7 +15,7 @@ use crate::namespace::Network;
 use crate::signals::{Bystanders, Trace};
 
 /// Stops a process, as Ctrl-Z does, and waits until it is.
-fn stop(pid: u32) {
+pub(crate) fn stop(pid: u32) {
     let raw = Pid::from_raw(pid.cast_signed()).expect("a PID");
     kill_process(raw, Signal::STOP).expect("a process of this test");
     let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
@@ -164,13 +164,13 @@ fn a_refusal_is_a_document() {
 }
 
 /// A supervised service of a real `runsv`; its end is this value's.
-struct Runit {
+pub(crate) struct Runit {
     supervisor: Child,
     _directory: tempfile::TempDir,
 }
 
 impl Runit {
-    fn start(name: &str, port: u16) -> Self {
+    pub(crate) fn start(name: &str, port: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let service = directory.path().join(name);
         fs::create_dir(&service).expect("a directory");

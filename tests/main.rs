@@ -43,6 +43,8 @@ mod wait_http;
 mod wait_remote;
 mod watch;
 #[cfg(target_os = "linux")]
+mod watch_kill;
+#[cfg(target_os = "linux")]
 mod wayland;
 #[cfg(target_os = "linux")]
 mod x11;

@@ -112,7 +112,7 @@ fn stay(
                 end(screen, live, report, &chosen)?;
                 return Ok(true);
             }
-            live.say("nothing was signalled".to_owned());
+            live.say("nothing was signalled".to_owned(), None);
             continue;
         }
         match key {
@@ -130,9 +130,12 @@ fn end(
     report: &Report,
     chosen: &Chosen,
 ) -> Result<(), Failure> {
-    live.say("TERM is sent; waiting for the end".to_owned());
+    live.say("TERM is sent; waiting for the end".to_owned(), None);
     screen.draw(&live.frame(report, Screen::size()))?;
-    live.say(chosen.end().unwrap_or_else(|failure| failure.message));
+    match chosen.end() {
+        Ok((text, hint)) => live.say(text, hint),
+        Err(failure) => live.say(failure.message, failure.hint),
+    }
     Ok(())
 }
 

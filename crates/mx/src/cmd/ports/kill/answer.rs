@@ -78,23 +78,50 @@ pub(super) fn finish(ending: &Ending, out: &Out) -> Outcome {
 
 /// Says that what was ended may be started again, and how to prevent it.
 fn tell_of_manager(owner: &Owner, out: &Out) {
-    let (Some(service), Some(manager)) = (&owner.service, supervisor::manager(owner)) else {
-        return;
-    };
-    out.note(&format!("{owner} is of the service {service}, which may be started again"));
-    if let Some(command) = stop_command(&manager) {
-        out.hint(&format!("{command} stops it"));
+    let Some((note, hint)) = of_manager(owner) else { return };
+    out.note(&note);
+    if let Some(hint) = hint {
+        out.hint(&hint);
     }
 }
 
-/// What became of the owners, in a few words; an error if the socket is not free.
-pub(super) fn summary(ending: &Ending) -> Result<String, Failure> {
+/// That an owner's service may be started again, and what stops it.
+fn of_manager(owner: &Owner) -> Option<(String, Option<String>)> {
+    let (service, manager) = (owner.service.as_ref()?, supervisor::manager(owner)?);
+    let note = format!("{owner} is of the service {service}, which may be started again");
+    Some((note, stop_command(&manager).map(|command| format!("{command} stops it"))))
+}
+
+/// What became of the owners, in a few words, and how to keep their service from
+/// being started again; an error if the socket is not free.
+pub(super) fn summary(ending: &Ending) -> Result<(String, Option<String>), Failure> {
     if let Some(socket) = ending.again.as_ref().or(ending.bound.first()) {
-        return Err(still_bound(socket, ending));
+        let failure = still_bound(socket, ending);
+        // The options of the command are not to be had on the screen.
+        return Err(match (&ending.again, holder(socket)) {
+            (None, Some(owner)) => {
+                failure.hint(format!("mx ports kill -9 pid:{} sends KILL", owner.pid))
+            }
+            _ => failure,
+        });
     }
-    let owners: Vec<String> =
-        ending.targets.iter().map(|target| target.owner.to_string()).collect();
-    Ok(format!("ended {}", owners.join(", ")))
+    let with = |wanted: Fate, before: &str, after: &str| {
+        let targets = ending.targets.iter().filter(|target| target.fate() == wanted);
+        let name = |target: &Target| {
+            let state = if target.stopped { ", which was stopped" } else { "" };
+            format!("{}{state}", target.owner)
+        };
+        let names: Vec<String> = targets.map(name).collect();
+        (!names.is_empty()).then(|| format!("{before}{}{after}", names.join(", ")))
+    };
+    let parts = [
+        with(Fate::Ended, "ended ", ""),
+        with(Fate::Running, "", ": signalled, has closed the socket, and still runs"),
+        with(Fate::Untouched, "", ": left alone, as it no longer held the socket"),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let mut managed = ending.targets.iter().filter_map(|target| of_manager(&target.owner));
+    Ok((text, managed.next().map(|(note, hint)| hint.unwrap_or(note))))
 }
 
 fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
