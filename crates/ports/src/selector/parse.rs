@@ -199,12 +199,10 @@ fn host(text: &str) -> Result<Host, SelectorError> {
         None if name.is_empty() || name == "*" => Ok(Host::Any),
         Some(zone) if name.is_empty() || name == "*" => Ok(Host::Interface(zone)),
         None if is_local => Ok(Host::Loopback),
-        zone => {
-            match name.parse().map_err(|_| SelectorError::Host(text.to_owned()))? {
-                IpAddr::V6(_) => Err(SelectorError::Brackets),
-                ip @ IpAddr::V4(_) => address_host(ip, zone),
-            }
-        }
+        zone => match name.parse().map_err(|_| SelectorError::Host(text.to_owned()))? {
+            IpAddr::V6(_) => Err(SelectorError::Brackets),
+            ip @ IpAddr::V4(_) => address_host(ip, zone),
+        },
     }
 }
 

@@ -89,7 +89,10 @@ fn tell_of_manager(owner: &Owner, out: &Out) {
 fn of_manager(owner: &Owner) -> Option<(String, Option<String>)> {
     let (service, manager) = (owner.service.as_ref()?, supervisor::manager(owner)?);
     let note = format!("{owner} is of the service {service}, which may be started again");
-    Some((note, stop_command(&manager).map(|command| format!("{command} stops it"))))
+    Some((
+        note,
+        stop_command(&manager).map(|command| format!("{command} stops it{}", names(&manager))),
+    ))
 }
 
 /// What became of the owners, in a few words, and how to keep their service from
@@ -135,8 +138,10 @@ fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
     let who = who.unwrap_or_else(refusal::unseen);
     if ending.again.is_some() {
         let manager = owner.and_then(|owner| supervisor::manager(&owner));
-        let hint = match manager.as_ref().and_then(stop_command) {
-            Some(command) => format!("{command} stops what starts it"),
+        let command =
+            |manager: &Manager| stop_command(manager).map(|command| (command, names(manager)));
+        let hint = match manager.as_ref().and_then(command) {
+            Some((command, names)) => format!("{command} stops what starts it{names}"),
             None => "stop what starts it, then try again".to_owned(),
         };
         return Failure::unable(format!(
@@ -167,10 +172,8 @@ fn stop_command(manager: &Manager) -> Option<String> {
             None => format!("sudo launchctl bootout system/{label}"),
         },
         Manager::Runit(service) if is_plain(service) => format!("sv down {service}"),
-        Manager::Pm2 => "pm2 stop NAME, with the name that pm2 list shows,".to_owned(),
-        Manager::Supervisord => {
-            "supervisorctl stop NAME, with the name that supervisorctl status shows,".to_owned()
-        }
+        Manager::Pm2 => "pm2 stop NAME".to_owned(),
+        Manager::Supervisord => "supervisorctl stop NAME".to_owned(),
         Manager::Systemd { .. }
         | Manager::Launchd { .. }
         | Manager::Runit(_)
@@ -178,6 +181,15 @@ fn stop_command(manager: &Manager) -> Option<String> {
             return None;
         }
     })
+}
+
+/// Where the name that such a command takes is shown, if it is not known here.
+fn names(manager: &Manager) -> &'static str {
+    match manager {
+        Manager::Pm2 => "; pm2 list shows the names",
+        Manager::Supervisord => "; supervisorctl status shows the names",
+        _ => "",
+    }
 }
 
 pub(super) fn print(done: &Done, out: &Out) -> Result<(), Failure> {
@@ -238,6 +250,8 @@ mod tests {
                 Manager::Launchd { label: label(), user: None },
                 Some("sudo launchctl bootout system/com.example.web"),
             ),
+            (Manager::Pm2, Some("pm2 stop NAME")),
+            (Manager::Supervisord, Some("supervisorctl stop NAME")),
             (Manager::Other("nodemon".to_owned()), None),
         ] {
             assert_eq!(stop_command(&manager).as_deref(), command, "{manager:?}");
