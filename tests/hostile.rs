@@ -286,6 +286,10 @@ pub(crate) mod linux {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said, "hint: the owner of 2 sockets cannot be seen: sudo may show it\n");
 
+        // Without a PID to print, that is no answer.
+        let output = as_nobody(&["ports", "-t", &ports[0]]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{output:?}");
+
         let output = as_nobody(&["ports", &ports[0], "--json"]);
         let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!((&document["hidden"], &document["complete"]), (&1.into(), &false.into()));

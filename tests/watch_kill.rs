@@ -199,12 +199,12 @@ fn what_is_not_free_after_all_is_said() {
     // And by a real supervisor.
     let trace = Trace::new();
     let port = free_port();
-    let _runit = Runit::start("shop", port);
+    let runit = Runit::start("shop", port);
     let [(server, _)] = owners(port)[..] else { panic!("one owner") };
     let mut watched = watch(&trace, &[port]);
     ask(&mut watched, port);
     watched.type_text("y");
-    watched.wait_for_text("hint: sv down shop stops what starts it");
+    watched.wait_for_text(&format!("hint: sv down {} stops what starts it", runit.path("shop")));
     quit(&mut watched, &trace, &[server]);
 }
 

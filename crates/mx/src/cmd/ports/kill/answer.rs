@@ -171,7 +171,9 @@ fn stop_command(manager: &Manager) -> Option<String> {
             Some(uid) => format!("launchctl bootout gui/{uid}/{label}"),
             None => format!("sudo launchctl bootout system/{label}"),
         },
-        Manager::Runit(service) if is_plain(service) => format!("sv down {service}"),
+        Manager::Runit(service) if is_plain(service) || is_plain_path(service) => {
+            format!("sv down {service}")
+        }
         Manager::Pm2 => "pm2 stop NAME".to_owned(),
         Manager::Supervisord => "supervisorctl stop NAME".to_owned(),
         Manager::Systemd { .. }
@@ -181,6 +183,12 @@ fn stop_command(manager: &Manager) -> Option<String> {
             return None;
         }
     })
+}
+
+/// Whether a path may stand in a command that will be copied into a shell.
+fn is_plain_path(path: &str) -> bool {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "_.@:-/".contains(char);
+    path.starts_with('/') && path.chars().all(is_plain)
 }
 
 /// Where the name that such a command takes is shown, if it is not known here.
@@ -241,7 +249,9 @@ mod tests {
             (unit("web@1.service", true), Some("systemctl --user stop web@1.service")),
             (unit("web;reboot.service", false), None),
             (Manager::Runit("web".to_owned()), Some("sv down web")),
+            (Manager::Runit("/srv/run/web".to_owned()), Some("sv down /srv/run/web")),
             (Manager::Runit("$(reboot)".to_owned()), None),
+            (Manager::Runit("/srv/a b".to_owned()), None),
             (
                 Manager::Launchd { label: label(), user: Some(501) },
                 Some("launchctl bootout gui/501/com.example.web"),
