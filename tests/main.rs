@@ -27,6 +27,8 @@ mod live;
 mod namespace;
 mod origin;
 mod persist;
+mod promised;
+mod promises;
 mod raise;
 #[cfg(target_os = "linux")]
 mod reach;
