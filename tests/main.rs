@@ -28,6 +28,8 @@ mod namespace;
 mod origin;
 mod persist;
 mod promised;
+#[cfg(target_os = "linux")]
+mod promised_linux;
 mod promises;
 mod raise;
 #[cfg(target_os = "linux")]
