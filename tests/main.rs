@@ -27,6 +27,10 @@ mod live;
 mod namespace;
 mod origin;
 mod persist;
+mod promised;
+#[cfg(target_os = "linux")]
+mod promised_linux;
+mod promises;
 mod raise;
 #[cfg(target_os = "linux")]
 mod reach;

@@ -34,8 +34,8 @@ use crate::out::Out;
 /// if some owner cannot be seen or may not be signalled. Of a port that a
 /// container publishes, it says how to stop the container instead.
 ///
-/// Exit codes: 0 freed, 1 nothing was bound, 2 wrong usage, 3 it could not be
-/// done or something bound the port again.
+/// Exit codes: 0 freed, or the signal was delivered, 1 nothing serves the ports,
+/// 2 wrong usage, 3 it could not be done or something bound the port again.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\

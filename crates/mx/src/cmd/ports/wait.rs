@@ -24,8 +24,8 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// bound for UDP, with --tcp --udp it must be up by both. Of a range every port
 /// must be up. A process is up if it listens on some port.
 ///
-/// A server is connected to once; what fails is tried again after 50 ms, then
-/// twice as long each time, up to a second. With --no-connect it is enough that
+/// A server is connected to once, on IPv4 and IPv6 each; what fails is tried
+/// again after 50 ms, then twice as long each time, up to a second. With --no-connect it is enough that
 /// a socket listens: for a server that accepts a single connection, or that
 /// counts connections without a request.
 ///

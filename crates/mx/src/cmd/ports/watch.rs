@@ -26,11 +26,12 @@ use crate::table::{Align, Cell, Column, Table};
 /// columns of mx ports, a line for each owner. With --json, one document a line.
 /// What is there at the start comes as opened, in JSON with "initial": true.
 ///
-/// A socket that is opened and closed within one interval is not seen. Owners
-/// that change while the socket stays are noticed within 10 seconds.
+/// A socket that is opened and closed between two looks is not seen. Owners
+/// that change while the socket stays are noticed by the first look after 10
+/// seconds at the latest.
 ///
 /// Exit codes: 0 quit, or nobody reads any more, 2 wrong usage, 3 the sockets
-/// cannot be listed.
+/// cannot be listed, or the terminal cannot be used as a screen.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\
