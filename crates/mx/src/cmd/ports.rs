@@ -210,15 +210,15 @@ fn without_user(text: &str) -> String {
     parts.map_or_else(|| text.to_owned(), |(scheme, (_, rest))| format!("{scheme}://…@{rest}"))
 }
 
-/// Refuses a verb after selectors: it would be taken for the name of a process.
+/// Refuses a verb after selectors or options: it would be taken for the name of a process.
 fn check_order(selectors: &[Selector]) -> Result<(), Failure> {
     let is_verb = |selector: &&Selector| Verb::has_subcommand(&selector.to_string());
-    let Some(verb) = selectors.iter().skip(1).find(is_verb) else { return Ok(()) };
+    let Some(verb) = selectors.iter().find(is_verb) else { return Ok(()) };
     let others: Vec<String> =
         selectors.iter().filter(|one| *one != verb).map(ToString::to_string).collect();
     Err(Failure::usage(
-        format!("cannot use '{verb}' as a selector: a verb comes first"),
-        format!("did you mean mx ports {verb} {}?", others.join(" ")),
+        format!("cannot use '{verb}' as a selector: a verb comes first, options after it"),
+        format!("did you mean mx ports {}?", [&[verb.to_string()], &others[..]].concat().join(" ")),
     ))
 }
 
