@@ -159,7 +159,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             Words("no such file"),
             Words("permission denied"),
         ])],
-        cause: "a shared-memory object could not be made, and the message does not say why",
+        cause: "why a shared-memory object could not be made: /dev/shm is full, or the process has as many files open as it may",
         advice: Some(
             "the errno decides: EMFILE is nofile, ENOSPC is /dev/shm; strace -f -e trace=openat,ftruncate,fallocate CMD shows it",
         ),
@@ -255,7 +255,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
     Symptom {
         verdict: Verdict::Unsure(&["fsize"]),
         patterns: &[says(Error(&EFBIG)).without(&[Words("413"), Words("upload"), Words("git")])],
-        cause: "the program wrote more to a file than it may, or than the file system can hold",
+        cause: "whether the program wrote more to a file than it may (fsize) or than the file system can hold",
         advice: Some("a number at fsize decides: with unlimited there it is the file system"),
         about: "fsize",
         messages: &["write error: File too large", "OSError: [Errno 27] File too large"],

@@ -23,6 +23,9 @@ pub(super) fn command(fix: &Fix) -> String {
             let value = value.to_string().replace("unlimited", "-1");
             format!("docker run --ulimit {}={value}:{value} …", resource.name)
         }
+        Fix::Sysctl { name, value } if value.contains(' ') => {
+            format!("sudo sysctl {name}='{value}'")
+        }
         Fix::Sysctl { name, value } => format!("sudo sysctl {name}={value}"),
         Fix::UnitGroup { unit, limit, value } => {
             let property = match limit {
