@@ -98,7 +98,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("signal: 9, sigkill: kill")),
             says(Words("status=9/kill")),
             says(Words("exited on sigkill")),
-            says(Words("error 137")),
+            says(Text("error 137")),
         ],
         cause: "what killed the process: the out-of-memory killer for the machine or for the memory cgroup (memory.max, a container's --memory), a time limit (cpu, a job scheduler's, a timeout), or a signal that a user or a program sent",
         advice: WHO_KILLED,
@@ -121,6 +121,8 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             "Killed 3 processes",
             "make: *** [Makefile:2: all] Error 1",
             "exit code 13",
+            "137 Unknown error 137",
+            "signal: killed by the user, as error 137 in the table",
         ],
     },
     Symptom {
