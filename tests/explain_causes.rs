@@ -39,6 +39,46 @@ fn what_does_not_decide_reads_as_a_sentence() {
 }
 
 #[test]
+fn the_limits_of_another_user_and_cgroup_are_candidates_too() {
+    for (message, limits) in [
+        ("bash: fork: retry: Resource temporarily unavailable", ["pids.max", "nproc"]),
+        ("OSError: [Errno 12] Cannot allocate memory", ["memory.max", "as"]),
+        ("RuntimeError: can't start new thread", ["pids.max", "nproc"]),
+    ] {
+        let output = explain(&[message, "--json"]);
+        let found = first(&output);
+        if found["certain"] == true || output.status.code() == Some(3) {
+            continue;
+        }
+        let candidates = found["candidates"].as_array().expect("a list");
+        assert!(limits.iter().all(|limit| candidates.contains(&(*limit).into())), "{found}");
+    }
+}
+
+#[test]
+fn a_log_full_of_matches_is_counted_and_not_printed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("full.log");
+    let mut log = String::new();
+    for number in 0..20_000 {
+        let line = match number % 3 {
+            0 => format!("web[{number}]: EMFILE: too many open files, open '/srv/{number}'\n"),
+            1 => format!("app[{number}]: fork: Resource temporarily unavailable\n"),
+            _ => format!("{number} exited with code 137\n"),
+        };
+        log.push_str(&line);
+    }
+    std::fs::write(&path, log).expect("a file");
+    let output = explain(&[path.to_str().expect("UTF-8")]);
+    let text = stderr(&output);
+    assert_eq!(text.matches("mx: matched: ").count(), 3, "{text}");
+    for count in ["(6667 lines)", "(6667 lines)", "(6666 lines)"] {
+        assert!(text.contains(count), "{text}");
+    }
+    assert!(text.len() + output.stdout.len() < 4000, "{text}");
+}
+
+#[test]
 fn a_unit_without_a_process_has_not_the_limits_of_the_shell() {
     for (unit, message, limit, fix) in [
         ("mx-none", "accept: Too many open files", "nofile", Some("edit mx-none.service")),

@@ -225,11 +225,10 @@ fn explained(finding: Finding, report: &Report, subject: &Subject) -> Match {
     };
     let is_open = !matches!(symptom.verdict, Verdict::Limits(_));
     let mut candidates = decision.names();
-    if subject.without_process().is_some() {
-        // Its cgroup may have limits that the shell's has not.
-        let group = |name: &Name| matches!(name.name(), "pids.max" | "memory.max");
-        let names = symptom.names().filter(|name| group(name) || limits::exists(*name));
-        candidates = names.map(Name::name).collect();
+    if subject.without_process().is_some() || (answer == Answer::Several && !subject.has_process())
+    {
+        // Of the program, whose user and cgroup may be others than the shell's.
+        candidates = all_of(symptom);
     }
     if candidates.is_empty() || is_open {
         candidates = symptom.limits().to_vec();
@@ -253,6 +252,13 @@ fn explained(finding: Finding, report: &Report, subject: &Subject) -> Match {
         answer,
         is_shared,
     }
+}
+
+/// The limits that a symptom is about and that this system may have.
+fn all_of(symptom: &Symptom) -> Vec<&'static str> {
+    let group = |name: &Name| matches!(name.name(), "pids.max" | "memory.max");
+    let names = symptom.names().filter(|name| group(name) || limits::exists(*name));
+    names.map(Name::name).collect()
 }
 
 fn lift(one: Either, finding: &Finding, report: &Report, subject: &Subject) -> Option<Fix> {

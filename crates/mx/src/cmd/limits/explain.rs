@@ -7,7 +7,7 @@ use std::path::Path;
 
 use limits::explain::{self, Finding};
 
-use super::cause::{self, Answer, Subject};
+use super::cause::{self, Answer, Match, Subject};
 use super::{answer, show};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
@@ -73,11 +73,11 @@ pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
     for found in &explained.matches {
         answer::print(found, &subject, out);
     }
-    Ok(exit(explained.matches.iter().map(|found| found.answer)))
+    Ok(exit(&explained.matches))
 }
 
-fn exit(answers: impl Iterator<Item = Answer> + Clone) -> Exit {
-    let any = |wanted: &[Answer]| answers.clone().any(|answer| wanted.contains(&answer));
+fn exit(matches: &[Match]) -> Exit {
+    let any = |wanted: &[Answer]| matches.iter().any(|found| wanted.contains(&found.answer));
     if any(&[Answer::Limit, Answer::Elsewhere, Answer::Unseen]) {
         Exit::Yes
     } else if any(&[Answer::Hidden]) {
