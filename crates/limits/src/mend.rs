@@ -1,5 +1,7 @@
 //! What lifts a limit.
 
+mod several;
+
 use std::path::PathBuf;
 
 use crate::change::{bounds_soft_limit, wise};
@@ -177,55 +179,16 @@ pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<Fix> {
         }
         "MemTotal" => None,
         "CommitLimit" => Some(Fix::Sysctl { name: "vm.overcommit_memory", value: "0".to_owned() }),
-        PORTS => lift_ports(limit.value, wanted),
-        "SEMMNI" | "SEMMNS" => lift_semaphores(limit, value),
-        "net.ipv4.tcp_mem" => lift_tcp_memory(limit.value, value),
+        PORTS => several::lift_ports(limit.value, wanted),
+        "SEMMNI" | "SEMMNS" => several::lift_semaphores(limit, value),
+        "net.ipv4.tcp_mem" => several::lift_tcp_memory(limit.value, value),
         "kernel.shmmni" | "kernel.msgmni" => {
-            let value = value.min(MOST_OBJECTS);
+            let value = value.min(several::MOST_OBJECTS);
             (value > limit.value).then(|| Fix::Sysctl { name, value: value.to_string() })
         }
         _ if limit.value >= PLENTY => None,
         _ => Some(Fix::Sysctl { name, value: value.to_string() }),
     }
-}
-
-/// So many objects of System V of a kind there can be at most (`IPCMNI` in ipc/util.h).
-const MOST_OBJECTS: u64 = 32_768;
-
-/// A wider range of client ports, up to the last port; those below 1024 are privileged.
-fn lift_ports(now: u64, wanted: Option<u64>) -> Option<Fix> {
-    const LAST: u64 = 65_535;
-    const MOST: u64 = LAST - 1023;
-
-    let count = wanted.unwrap_or(MOST);
-    let value = format!("{} {LAST}", LAST + 1 - count.min(MOST));
-    (count > now && count <= MOST).then_some(Fix::Sysctl { name: PORTS, value })
-}
-
-/// `kernel.sem` is SEMMSL, SEMMNS, SEMOPM and SEMMNI.
-fn lift_semaphores(limit: &KernelLimit, value: u64) -> Option<Fix> {
-    let mut all = numbers("/proc/sys/kernel/sem")?;
-    let (place, most) = if limit.name == "SEMMNI" { (3, MOST_OBJECTS) } else { (1, 1 << 30) };
-    let value = value.min(most);
-    *all.get_mut(place)? = value;
-    (value > limit.value).then(|| Fix::Sysctl { name: "kernel.sem", value: spaced(&all) })
-}
-
-/// `net.ipv4.tcp_mem` is three numbers of pages, each larger than the one before.
-fn lift_tcp_memory(now: u64, value: u64) -> Option<Fix> {
-    let times = value.div_ceil(now.max(1));
-    let pages = numbers("/proc/sys/net/ipv4/tcp_mem")?;
-    let pages: Vec<u64> = pages.into_iter().map(|pages| pages.saturating_mul(times)).collect();
-    (times > 1).then(|| Fix::Sysctl { name: "net.ipv4.tcp_mem", value: spaced(&pages) })
-}
-
-fn numbers(path: &str) -> Option<Vec<u64>> {
-    let text = std::fs::read_to_string(path).ok()?;
-    text.split_whitespace().map(|number| number.parse().ok()).collect()
-}
-
-fn spaced(numbers: &[u64]) -> String {
-    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
 }
 
 const SHARED_MEMORY: &str = "/dev/shm";
@@ -390,13 +353,13 @@ mod tests {
         );
         assert_eq!(fix("kernel.msgmni", 32_000, None).as_deref(), Some("kernel.msgmni=32768"));
         assert_eq!(fix("kernel.msgmni", 32_768, None), None, "the kernel takes no more");
-        if let Some(now) = numbers("/proc/sys/kernel/sem") {
+        if let Some(now) = several::numbers("/proc/sys/kernel/sem") {
             let wanted = format!("kernel.sem={} 4096 {} {}", now[0], now[2], now[3]);
             assert_eq!(fix("SEMMNS", 2048, None), Some(wanted));
             let wanted = format!("kernel.sem={} {} {} 256", now[0], now[1], now[2]);
             assert_eq!(fix("SEMMNI", 128, None), Some(wanted));
         }
-        if let Some(now) = numbers("/proc/sys/net/ipv4/tcp_mem") {
+        if let Some(now) = several::numbers("/proc/sys/net/ipv4/tcp_mem") {
             let wanted = format!("net.ipv4.tcp_mem={} {} {}", now[0] * 2, now[1] * 2, now[2] * 2);
             assert_eq!(fix("tcp_mem", 4096, None), Some(wanted));
         }
