@@ -8,6 +8,7 @@ mod clipboard;
 mod container;
 mod directives;
 mod explain;
+mod explain_causes;
 mod faithful;
 mod fish;
 mod fixture;

@@ -1,6 +1,8 @@
 //! `mx limits`: what limits a process, and how near it is.
 
+mod answer;
 mod candidates;
+mod cause;
 mod check;
 mod explain;
 mod fix;
