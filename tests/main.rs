@@ -30,6 +30,7 @@ mod persist;
 mod raise;
 #[cfg(target_os = "linux")]
 mod reach;
+mod removed;
 mod setup;
 mod signals;
 #[cfg(target_os = "linux")]
