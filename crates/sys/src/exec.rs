@@ -14,6 +14,8 @@ use std::ffi::{CString, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -60,6 +62,14 @@ pub fn replace(words: &[OsString], hidden: &[&str]) -> io::Error {
     let Err(errno) = nix::unistd::execvp(&words[0], &words);
     set_pipe(libc::SIG_IGN);
     errno.into()
+}
+
+/// Has a command run in a session of its own, without a terminal: a shell would take that
+/// of the user for itself.
+pub(crate) fn in_own_session(command: &mut Command) {
+    let begin = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: setsid(2) may be called after a fork, and nothing here allocates memory.
+    unsafe { command.pre_exec(begin) };
 }
 
 fn set_pipe(handler: libc::sighandler_t) {

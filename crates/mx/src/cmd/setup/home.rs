@@ -94,13 +94,13 @@ impl Places {
             "a new {shell} does not get to the block in {file}: a line before it returns, \
              or starts another program; move the block up"
         );
-        let Ok(output) = sys::tool::run(shell, &["-i", "-c", ask], b"", PATIENCE) else {
+        let Ok(printed) = sys::session::run(shell, &["-i", "-c", ask], PATIENCE) else {
             return vec![format!(
                 "a new {shell} did not get to the block in {file} within 5 s: a line before it \
                  waits, or starts another program"
             )];
         };
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&printed).into_owned();
         let Some((_, seen)) = printed.rsplit_once("mx:") else { return vec![missed] };
         match seen.trim_end() {
             "1:1:" => Vec::new(),

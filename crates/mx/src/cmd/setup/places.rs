@@ -87,8 +87,8 @@ impl Places {
         if self.shell != Shell::Zsh || env::var_os("PATH").is_none() {
             return self;
         }
-        let Ok(output) = sys::tool::run("zsh", &["-c", ASK], b"", PATIENCE) else { return self };
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Ok(printed) = sys::session::run("zsh", &["-c", ASK], PATIENCE) else { return self };
+        let printed = String::from_utf8_lossy(&printed).into_owned();
         let Some((_, directory)) = printed.rsplit_once('|') else { return self };
         let startup = Path::new(directory).join(".zshrc");
         if startup.is_absolute() && !self.former.contains(&startup) {
