@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::places::Places;
@@ -111,9 +111,21 @@ impl Places {
         }
     }
 
-    /// How to load the integration without a change of this file by `mx`.
+    /// With how to load the integration without a change of this file by `mx`.
     pub(super) fn by_hand(&self, failure: Failure, path: &Path) -> Failure {
-        let name = self.shell.name();
-        failure.hint(format!("add this line to {}: eval \"$(mx init {name})\"", path.display()))
+        let line = match self.shell {
+            Shell::Zsh | Shell::Bash => format!("eval \"$(mx init {})\"", self.shell.name()),
+            Shell::Fish => "mx init fish | source".to_owned(),
+        };
+        let add = format!("add this line to {}: {line}", path.display());
+        let hint =
+            failure.hint.as_ref().map_or_else(|| add.clone(), |hint| format!("{hint}; or {add}"));
+        failure.hint(hint)
+    }
+
+    /// The file in which a user would load it.
+    pub(super) fn read_first(&self) -> PathBuf {
+        let fish = || self.directory.join("config.fish");
+        self.startup.first().cloned().unwrap_or_else(fish)
     }
 }
