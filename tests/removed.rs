@@ -109,6 +109,28 @@ fn a_shell_without_the_program_completes_files() {
 }
 
 #[test]
+fn fish_without_the_program_is_silent() {
+    for load in [
+        "source $ROOT/completions/mx.fish",
+        "$MX init fish | source",
+        "$MX init fish --whole | source",
+    ] {
+        for words in ["mx ports ", "mx limits --pid ", "mx ", "mx limits raise nofi"] {
+            let text = format!("{load}; set PATH /nonexistent; complete -C '{words}'");
+            let output = Command::new("fish")
+                .args(["--no-config", "-c", &text])
+                .env_clear()
+                .env("PATH", path())
+                .env("MX", MX)
+                .env("ROOT", crate::zsh::root())
+                .output()
+                .expect("fish runs");
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{load}: {words}");
+        }
+    }
+}
+
+#[test]
 fn a_widget_says_that_it_is_gone_and_the_line_stays() {
     for widget in ["mx-paste", "mx-copy-line"] {
         let home = home();

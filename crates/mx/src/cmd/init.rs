@@ -210,6 +210,8 @@ const FISH_FIRST: &str = r"function mx --description 'Short answers to what deve
     mx $argv
 end
 function __mx_first
+    builtin command -sq mx
+    or return
     functions -e __mx_first
     MX_INTEGRATION=source command mx init fish --whole 2>/dev/null | source
     complete -C (commandline -cp | string collect)
