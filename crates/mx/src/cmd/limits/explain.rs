@@ -108,7 +108,14 @@ pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
     let names: Vec<Name> = findings.iter().flat_map(|one| one.symptom.names()).collect();
     // Without a name everything would be listed.
     let report = if names.is_empty() {
-        Report { pid: 0, limits: Vec::new(), kernel: Vec::new(), notes: Vec::new(), holders: None }
+        Report {
+            pid: 0,
+            limits: Vec::new(),
+            kernel: Vec::new(),
+            notes: Vec::new(),
+            holders: None,
+            hidden: 0,
+        }
     } else {
         limits::list(&Query { names, pid, ..Query::default() })?
     };

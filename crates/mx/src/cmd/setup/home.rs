@@ -10,10 +10,7 @@ use std::time::Duration;
 use super::places::Places;
 use crate::exit::Failure;
 use crate::shell::Shell;
-
-/// Where sudo looks for programs (secure_path in sudoers(5), as distributions set it).
-const SUDO: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+use crate::sudo;
 
 impl Places {
     /// Refuses root in the home of a user, as with `sudo -E`: the files would be root's.
@@ -65,9 +62,7 @@ impl Places {
             let man = share.join("man");
             advice.push(format!("man mx finds its pages after: export MANPATH={}:", man.display()));
         }
-        if let Ok(program) = env::current_exe()
-            && !SUDO.iter().any(|directory| program.parent() == Some(Path::new(directory)))
-        {
+        if let Some(program) = sudo::program() {
             advice.push(format!("with sudo, type the whole path: sudo {}", program.display()));
         }
         advice
