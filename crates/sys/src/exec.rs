@@ -23,6 +23,8 @@ use nix::libc;
 
 /// Whether SIGPIPE was ignored when this process began.
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Whether the standard output was closed then. The runtime opens /dev/null in its place.
+static OUTPUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Run by the loader, before the runtime of Rust touches a signal.
 #[used]
@@ -33,6 +35,9 @@ static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 static AT_START: extern "C" fn() = remember;
 
 extern "C" fn remember() {
+    // SAFETY: F_GETFD only asks, and takes any number for a descriptor.
+    let is_closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
+    OUTPUT_CLOSED.store(is_closed, Ordering::Relaxed);
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action the present one is only written to `action`.
     if unsafe { libc::sigaction(libc::SIGPIPE, ptr::null(), action.as_mut_ptr()) } == 0 {
@@ -40,6 +45,11 @@ extern "C" fn remember() {
         let handler = unsafe { action.assume_init() }.sa_sigaction;
         PIPE_IGNORED.store(handler == libc::SIG_IGN, Ordering::Relaxed);
     }
+}
+
+/// Whether this process began with its standard output closed.
+pub fn output_was_closed() -> bool {
+    OUTPUT_CLOSED.load(Ordering::Relaxed)
 }
 
 /// Becomes the program named by the first word, which does not see these
