@@ -22,8 +22,8 @@ pub(crate) fn program() -> Option<PathBuf> {
     // Of a program that was replaced, Linux knows only where it was.
     let program = env::current_exe().ok().filter(|program| program.exists())?;
     let name = program.file_name()?;
-    let is_found = |directory: &&str| is_same(&Path::new(directory).join(name), &program);
-    (!SECURE_PATH.iter().any(|directory| is_found(&directory))).then_some(program)
+    let is_found = |directory: &str| is_same(&Path::new(directory).join(name), &program);
+    (!SECURE_PATH.iter().any(|directory| is_found(directory))).then_some(program)
 }
 
 /// Whether both are one file, perhaps through a link.
