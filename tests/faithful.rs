@@ -31,11 +31,9 @@ open=
 for fd in 0 1 2 3 4 5 6 7 8 9; do
   if [ -e /dev/fd/$fd ]; then open="$open $fd"; fi
 done
-{
-  printf '%s arguments:' $#
-  printf ' <%s>' "$@"
-  echo ", descriptors$open, variable ${VARIABLE-unset}"
-} 2>/dev/null
+# In one piece: the shell may print at the same time.
+words=$(printf ' <%s>' "$@") 2>/dev/null
+echo "$# arguments:$words, descriptors$open, variable ${VARIABLE-unset}" 2>/dev/null
 case "$*" in *cat) cat ;; esac
 echo "error of $1" 2>/dev/null >&2
 exit "${1-0}"
