@@ -35,6 +35,7 @@ mod promises;
 mod raise;
 #[cfg(target_os = "linux")]
 mod reach;
+mod removed;
 mod setup;
 mod signals;
 #[cfg(target_os = "linux")]

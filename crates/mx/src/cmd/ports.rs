@@ -13,6 +13,7 @@ use ports::{Gap, Missing, Protocol, Query, Report, Selector};
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 
 /// Show what is bound to a port, and by whom
 ///
@@ -248,7 +249,7 @@ fn user(text: &str) -> Result<u32, Failure> {
 fn why_hidden(hidden: usize) -> String {
     let sockets = count(hidden, "socket");
     let why = match ports::missing_right() {
-        Some(Missing::Root) => "sudo may show it".to_owned(),
+        Some(Missing::Root) => format!("{} may show it", sudo::call()),
         Some(Missing::Capability(name)) => format!("root needs the capability {name} for it"),
         None => "the kernel, a container, a protected process, or none while it passes from one to another".to_owned(),
     };

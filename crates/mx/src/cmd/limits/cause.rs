@@ -104,7 +104,7 @@ fn report(findings: &[Finding], subject: &Subject) -> Result<Report, Failure> {
     // Without a name everything would be listed.
     if names.is_empty() {
         let (limits, kernel) = (Vec::new(), Vec::new());
-        return Ok(Report { pid: 0, limits, kernel, notes: Vec::new(), holders: None });
+        return Ok(Report { pid: 0, limits, kernel, notes: Vec::new(), holders: None, hidden: 0 });
     }
     // What a user watches takes a walk over all descriptors.
     let counts = |name: &Name| name.name().starts_with("fs.inotify.");

@@ -15,6 +15,7 @@ use super::without_user;
 use crate::directives;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// Wait until something serves every port, or until they are free
@@ -184,7 +185,11 @@ fn untold(missing: &[String]) -> Failure {
     let why = "not every socket can be seen";
     let message = format!("cannot tell what is up: {why}: {}", missing.join("; "));
     let failure = Failure::unable(message);
-    if sys::user::is_root() { failure } else { failure.hint("sudo may show it") }
+    if sys::user::is_root() {
+        failure
+    } else {
+        failure.hint(format!("{} may show it", sudo::call()))
+    }
 }
 
 /// What is waited for, in the order of the call.

@@ -11,6 +11,7 @@ use sys::signal::{self, Signal};
 use super::refusal::{self, Refused, holder, is_plain};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// What was done, or would be.
@@ -151,7 +152,7 @@ fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
     }
     let hint = match (owner, ports::missing_right()) {
         (Some(_), _) => "--force sends KILL after the grace time, --grace waits longer".to_owned(),
-        (None, Some(Missing::Root)) => "sudo may see the owner".to_owned(),
+        (None, Some(Missing::Root)) => format!("{} may see the owner", sudo::call()),
         (None, Some(Missing::Capability(name))) => {
             format!("root needs the capability {name} to see the owner")
         }
