@@ -105,76 +105,77 @@ function __mx_parse
                     set follows none
             end
         else
-            switch "$path $word"
-                case 'mx ports' 'mx p'
+            # A word may hold a blank, as "ports kill", which is no command.
+            switch "$path/$word"
+                case 'mx/ports' 'mx/p'
                     test $position = 0
                     and set path 'mx ports'
                     or set position (math $position + 1)
-                case 'mx limits' 'mx l'
+                case 'mx/limits' 'mx/l'
                     test $position = 0
                     and set path 'mx limits'
                     or set position (math $position + 1)
-                case 'mx copy' 'mx c'
+                case 'mx/copy' 'mx/c'
                     test $position = 0
                     and set path 'mx copy'
                     or set position (math $position + 1)
-                case 'mx paste' 'mx v'
+                case 'mx/paste' 'mx/v'
                     test $position = 0
                     and set path 'mx paste'
                     or set position (math $position + 1)
-                case 'mx setup'
+                case 'mx/setup'
                     test $position = 0
                     and set path 'mx setup'
                     or set position (math $position + 1)
-                case 'mx init'
+                case 'mx/init'
                     test $position = 0
                     and set path 'mx init'
                     or set position (math $position + 1)
-                case 'mx help'
+                case 'mx/help'
                     set follows help
-                case 'mx ports kill'
+                case 'mx ports/kill'
                     test $position = 0
                     and set path 'mx ports kill'
                     or set position (math $position + 1)
-                case 'mx ports wait'
+                case 'mx ports/wait'
                     test $position = 0
                     and set path 'mx ports wait'
                     or set position (math $position + 1)
-                case 'mx ports free'
+                case 'mx ports/free'
                     test $position = 0
                     and set path 'mx ports free'
                     or set position (math $position + 1)
-                case 'mx ports watch'
+                case 'mx ports/watch'
                     test $position = 0
                     and set path 'mx ports watch'
                     or set position (math $position + 1)
-                case 'mx ports help'
+                case 'mx ports/help'
                     set follows help
-                case 'mx limits raise'
+                case 'mx limits/raise'
                     test $position = 0
                     and set path 'mx limits raise'
                     or set position (math $position + 1)
-                case 'mx limits run'
+                case 'mx limits/run'
                     test $position = 0
                     and set path 'mx limits run'
                     or set position (math $position + 1)
-                case 'mx limits set'
+                case 'mx limits/set'
                     test $position = 0
                     and set path 'mx limits set'
                     or set position (math $position + 1)
-                case 'mx limits explain'
+                case 'mx limits/explain'
                     test $position = 0
                     and set path 'mx limits explain'
                     or set position (math $position + 1)
-                case 'mx limits check'
+                case 'mx limits/check'
                     test $position = 0
                     and set path 'mx limits check'
                     or set position (math $position + 1)
-                case 'mx limits persist'
+                case 'mx limits/persist'
                     test $position = 0
                     and set path 'mx limits persist'
                     or set position (math $position + 1)
-                case 'mx limits help'
+                case 'mx limits/help'
                     set follows help
                 case '*'
                     set position (math $position + 1)
@@ -218,6 +219,9 @@ end
 
 # __mx_live NOUN: what `mx __complete NOUN` lists, also behind an address.
 function __mx_live
+    # fish reports a program that is gone, whatever becomes of its errors.
+    builtin command -sq mx
+    or return
     set -l typed (commandline -ct)
     set -l address
     test $argv = ports

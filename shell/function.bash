@@ -44,7 +44,7 @@ function mx {
     return
   fi
 
-  if ! { builtin true >&1; } 2>/dev/null; then
+  if ! { builtin true 4>&1; } 2>/dev/null; then
     builtin printf '%s\n' 'mx: cannot raise the limits of this shell: standard output is closed' >&2
     return 3
   fi

@@ -19,14 +19,18 @@ function mx {
   mx "$@" || return
 }
 
+# Without its file, bash completes what it completes for every program.
 function _mx {
-  local aliases=
-  [[ -r $_mx_home/completions/mx.bash ]] || return
-  shopt -q expand_aliases && aliases=1
+  local _mx_aliases=
+  if [[ ! -r ${_mx_home-}/completions/mx.bash ]]; then
+    complete -o bashdefault -o default mx
+    return 124
+  fi
+  shopt -q expand_aliases && _mx_aliases=1
   shopt -u expand_aliases
   # shellcheck source=completions/mx.bash
   builtin source "$_mx_home/completions/mx.bash" && _mx
-  [[ -z $aliases ]] || shopt -s expand_aliases
+  [[ -z $_mx_aliases ]] || shopt -s expand_aliases
 }
 complete -F _mx mx
 

@@ -171,6 +171,29 @@ fn words_of_another_program_are_completed_by_its_own_completion() {
 }
 
 #[test]
+fn names_that_the_user_made_readonly_do_no_harm() {
+    let names = "word words line rest i j n path option options names name entry help last literal \
+        hidden commands arguments conflicts pair prefix values typed list program spec offset kept \
+        cur prev cword current previous aliases home handler others pattern address breaks";
+    for load in LOADED {
+        let readonly = format!("{load}\nfor each in {names}; do readonly $each=mine; done");
+        let mut terminal = bash(&home(&readonly));
+        for (typed, completed) in [
+            ("mx po\t", "mx ports"),
+            ("mx p kill -y --dr\t", "mx p kill -y --dry-run"),
+            ("mx --color=al\t", "mx --color=always"),
+            ("mx p kill --signal HU\t", "mx p kill --signal HUP"),
+            ("mx limits raise nofil\t", "mx limits raise nofile="),
+            ("mx limits run -- mx ports --ud\t", "mx limits run -- mx ports --udp"),
+        ] {
+            terminal.type_text(&format!("\x15{typed}"));
+            let screen = terminal.wait_for_text(&format!("> {completed}"));
+            assert!(!screen.contains("readonly variable"), "{load}: {screen}");
+        }
+    }
+}
+
+#[test]
 fn a_name_leads_to_the_pids_of_that_name() {
     // What runs in the group of a completion is left out.
     let fixture = || {

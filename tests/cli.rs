@@ -125,15 +125,19 @@ fn run(command: &str, variables: &BTreeMap<&str, String>, used: &BTreeMap<&str, 
 /// A line with variables for their values, `AGE` for an age, and single gaps.
 fn stable(line: &str, variables: &BTreeMap<&str, String>) -> String {
     let mut line = line.to_owned();
-    if line.starts_with("hint: ") {
-        // A hint holds examples, which a PID may happen to equal.
-        return line;
-    }
+    // A hint holds examples, which a PID may happen to equal: only paths vary in it.
+    let is_hint = line.starts_with("hint: ");
     // Longer values first: a path holds the name at its end.
     let mut by_length: Vec<_> = variables.iter().filter(|(name, _)| **name != "USER").collect();
     by_length.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     for (name, value) in by_length {
+        if is_hint && !value.starts_with('/') {
+            continue;
+        }
         line = replace_whole(&line, value, &format!("${name}"));
+    }
+    if is_hint {
+        return line;
     }
     let separator = if line.contains('\t') { "\t" } else { "  " };
     let cells =

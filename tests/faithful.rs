@@ -31,11 +31,12 @@ open=
 for fd in 0 1 2 3 4 5 6 7 8 9; do
   if [ -e /dev/fd/$fd ]; then open="$open $fd"; fi
 done
-{
-  printf '%s arguments:' $#
-  printf ' <%s>' "$@"
-  echo ", descriptors$open, variable ${VARIABLE-unset}"
-} 2>/dev/null
+# In one piece: what runs beside it prints, too.
+count=$# words=
+for word do words="$words <$word>"; done
+[ $count -gt 0 ] || words=' <>'
+printf '%s arguments:%s, descriptors%s, variable %s\n' \
+  $count "$words" "$open" "${VARIABLE-unset}" 2>/dev/null
 case "$*" in *cat) cat ;; esac
 echo "error of $1" 2>/dev/null >&2
 exit "${1-0}"

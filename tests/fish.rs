@@ -157,6 +157,20 @@ fn arguments_behind_two_dashes_are_completed() {
 }
 
 #[test]
+fn a_quoted_word_with_a_blank_is_no_subcommand() {
+    for words in ["\"ports kill\"", "ports\\ kill", "\"limits run\"", "'ports watch'"] {
+        let all = offered(&format!("mx {} --", words.replace('\'', "\\'")));
+        for option in ["--grace", "--signal", "--interval", "--tcp", "--pid"] {
+            assert!(!all.contains(option), "{words}: {all}");
+        }
+        assert!(all.contains("--json"), "{words}: {all}");
+    }
+    assert!(offered("mx \"ports\" kill --gr").starts_with("--grace\t"));
+    assert!(offered("mx ports kill \"a b\" --gr").starts_with("--grace\t"));
+    assert_eq!(offered("mx limits \"run nofile\" -- nofil"), offered("mx limits x -- nofil"));
+}
+
+#[test]
 fn quotes_in_the_words_of_another_program_are_kept() {
     // How many words the completion of another program sees, and the last one.
     for (words, seen) in [

@@ -47,6 +47,69 @@ fn startup(shell: &str) -> &'static str {
     if shell == "zsh" { ".zshrc" } else { ".bashrc" }
 }
 
+/// The end of a hint: the line that loads the integration.
+fn by_hand(shell: &str, file: &Path) -> String {
+    let line = match shell {
+        "fish" => "mx init fish | source".to_owned(),
+        shell => format!("eval \"$(mx init {shell})\""),
+    };
+    format!("add this line to {}: {line}\n", file.display())
+}
+
+#[test]
+fn every_refusal_has_the_line_to_add_by_hand() {
+    let (zshrc, bashrc, config) = (".zshrc", ".bashrc", ".config/fish/config.fish");
+    // A mark without its other half, a directory in the place of a file, a file of the user
+    // in the place of one that is installed, a directory that cannot be made.
+    for (shell, loaded, file, text) in [
+        ("zsh", zshrc, zshrc, Some("# <<< mx <<<\n")),
+        ("bash", bashrc, bashrc, Some("# >>> mx >>>\n")),
+        ("bash", ".profile", ".profile", None),
+        ("zsh", zshrc, zshrc, None),
+        ("fish", config, ".config/fish/functions/mx.fish", Some("# mine\n")),
+        ("zsh", zshrc, ".local/share/man/man1/mx.1", Some("mine\n")),
+        ("zsh", zshrc, ".local/share", Some("mine\n")),
+        ("fish", config, ".config/fish/completions", Some("mine\n")),
+    ] {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join(file);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        match text {
+            Some(text) => fs::write(&path, text).expect("a file"),
+            None => fs::create_dir(&path).expect("a directory"),
+        }
+        let refused = run(home.path(), &["setup", shell]);
+        assert_eq!(refused.status.code(), Some(3), "{shell}: {file}");
+        let error = error(&refused);
+        let by_hand = by_hand(shell, &home.path().join(loaded));
+        assert!(error.ends_with(&by_hand), "{shell}: {file}: {error}");
+        assert_eq!(error.matches("\nhint: ").count(), 1, "{error}");
+        if file != ".config/fish/completions" {
+            let left = if text.is_some() { vec![path] } else { Vec::new() };
+            assert_eq!(files(home.path()), left, "nothing was written");
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_is_refused_says_what_to_remove_by_hand() {
+    for shell in ["zsh", "bash"] {
+        let home = home(startup(shell), "# mine\n");
+        let file = home.path().join(startup(shell));
+        assert!(run(home.path(), &["setup", shell]).status.success());
+        let installed = files(home.path()).len();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).expect("a mode");
+        let refused = run(home.path(), &["setup", shell, "--uninstall"]);
+        let file = file.display();
+        let expected = format!(
+            "mx: cannot write {file}: it is read-only\nhint: remove the lines of mx from {file} \
+             by hand: from '# >>> mx' to '# <<< mx <<<'\n"
+        );
+        assert_eq!((error(&refused), refused.status.code()), (expected, Some(3)));
+        assert_eq!(files(home.path()).len(), installed, "nothing was removed");
+    }
+}
+
 #[test]
 fn a_last_line_that_a_backslash_continues_keeps_its_meaning() {
     for (shell, text) in [
@@ -94,7 +157,8 @@ fn a_file_that_ends_within_something_is_not_added_to() {
         let expected =
             format!("mx: cannot add to {}: {shell} finds an error in it: ", file.display());
         assert!(error.starts_with(&expected), "{shell}: {text}: {error}");
-        assert!(error.ends_with("hint: mend the file, then try again\n"), "{error}");
+        let hint = format!("\nhint: mend the file, then try again; or {}", by_hand(shell, &file));
+        assert!(error.ends_with(&hint), "{error}");
         assert_eq!(files(home.path()), [file], "nothing was written");
     }
 }
@@ -225,7 +289,13 @@ fn root_does_not_write_into_the_home_of_a_user() {
         let expected =
             format!("mx: cannot write to {}: it belongs to nobody", home.path().display());
         assert!(error.starts_with(&expected), "{error}");
-        assert!(error.contains(&format!("hint: run mx setup {shell} as nobody")), "{error}");
+        let file = home.path().join(match shell {
+            "fish" => ".config/fish/config.fish",
+            shell => startup(shell),
+        });
+        let by_hand = by_hand(shell, &file);
+        let hint = format!("\nhint: run mx setup {shell} as nobody, without sudo; or {by_hand}");
+        assert!(error.ends_with(&hint), "{error}");
         assert_eq!(files(home.path()), [home.path().join(".zshrc")], "nothing was written");
     }
 }
@@ -286,6 +356,35 @@ fn a_block_that_no_shell_gets_to_is_reported() {
         assert!(!error.contains("compinit"), "{error}");
         let hint = format!("hint: open a new shell, or run: exec {shell}\n");
         assert!(error.ends_with(&hint), "{error}");
+    }
+}
+
+#[test]
+fn what_a_start_up_file_leaves_in_the_background_does_not_outlive_the_trial() {
+    for (shell, text, reached) in [
+        ("zsh", "sleep 1000 & print $! >>$HOME/pids; disown\n", true),
+        ("bash", "sleep 1000 & echo $! >>$HOME/pids\n", true),
+        ("bash", "sleep 1000 & echo $! >>$HOME/pids; wait\n", false),
+    ] {
+        let home = home(startup(shell), text);
+        let output = run(home.path(), &["setup", shell]);
+        assert!(output.status.success(), "{output:?}");
+        // What keeps the output open is not waited for.
+        let late = error(&output).contains("did not get to the block");
+        assert_eq!(late, !reached, "{shell}: {text}: {}", error(&output));
+        let pids = fs::read_to_string(home.path().join("pids")).expect("a file");
+        let start = Instant::now();
+        let is_running = |pid: &str| {
+            let pid: u32 = pid.parse().expect("a PID");
+            let list = sys::processes::list().expect("processes");
+            list.iter().any(|process| process.pid == pid && process.name == "sleep")
+        };
+        for pid in pids.lines() {
+            while is_running(pid) {
+                assert!(start.elapsed() < Duration::from_secs(60), "{shell}: {pid} goes on");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 

@@ -267,6 +267,33 @@ pub(crate) mod linux {
         assert!(said.contains("/proc/net/tcp"), "{said}");
     }
 
+    /// Puts the program where sudo looks, in a namespace of mounts, and calls it as nobody.
+    const WHERE_SUDO_LOOKS: &str = r#"set -e
+        mount -t tmpfs tmpfs /usr/local/bin
+        cp "$MX" "/usr/local/bin/$NAME"
+        if [ "$NAME" != mx ]; then ln -s "$NAME" /usr/local/bin/mx; fi
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups /usr/local/bin/mx ports "$PORT""#;
+
+    #[test]
+    fn a_program_that_sudo_finds_needs_no_path_in_hints() {
+        if !sys::user::is_root() {
+            return skipped("needs root to become another user");
+        }
+        let fixture = Fixture::new("tcp 127.0.0.1:0");
+        // As a file and as a link.
+        for name in ["mx", "mx-1.0"] {
+            let output = Command::new("unshare")
+                .args(["--mount", "bash", "-c", WHERE_SUDO_LOOKS])
+                .env("MX", MX)
+                .env("NAME", name)
+                .env("PORT", fixture.port(0).to_string())
+                .output()
+                .expect("unshare runs");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(said, "hint: the owner of 1 socket cannot be seen: sudo may show it\n");
+        }
+    }
+
     #[test]
     fn an_owner_that_may_not_be_seen_is_counted_and_hinted_at_once() {
         if !sys::user::is_root() {
@@ -284,7 +311,20 @@ pub(crate) mod linux {
         let rows = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(rows.matches("\t?\t?\troot\t").count(), 2, "{rows}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(said, "hint: the owner of 2 sockets cannot be seen: sudo may show it\n");
+        // sudo would not find the copy, so its path is there, with the words of the call.
+        let call = format!("sudo {} ports {}", copy.display(), ports.join(" "));
+        let hint = format!("hint: the owner of 2 sockets cannot be seen: {call} may show it\n");
+        assert_eq!(said, hint);
+
+        let output = as_nobody(&["ports", "kill", &ports[0]]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let call = format!("sudo {} ports kill {}", copy.display(), ports[0]);
+        let hint = format!("\nhint: nothing was signalled; {call} may see more\n");
+        assert!(said.ends_with(&hint), "{said}");
+
+        // Without a PID to print, that is no answer.
+        let output = as_nobody(&["ports", "-t", &ports[0]]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{output:?}");
 
         let output = as_nobody(&["ports", &ports[0], "--json"]);
         let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");

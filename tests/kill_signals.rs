@@ -15,7 +15,7 @@ use crate::namespace::Network;
 use crate::signals::{Bystanders, Trace};
 
 /// Stops a process, as Ctrl-Z does, and waits until it is.
-fn stop(pid: u32) {
+pub(crate) fn stop(pid: u32) {
     let raw = Pid::from_raw(pid.cast_signed()).expect("a PID");
     kill_process(raw, Signal::STOP).expect("a process of this test");
     let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
@@ -77,6 +77,36 @@ fn a_signal_that_is_no_request_to_end_is_done_when_delivered() {
     let output = kill(&["--yes", "-s", "hup", &server.port(0).to_string()], &[server.pid()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("\tHUP\tsent"), "{output:?}");
+}
+
+#[test]
+fn a_signal_after_which_kill_is_to_come_reaches_what_is_stopped() {
+    // The server has no handler of HUP: it ends of it, as soon as it goes on.
+    let mut server = Fixture::new("tcp 127.0.0.1:0");
+    let port = server.port(0);
+    stop(server.pid());
+    let words = ["--yes", "--force", "-s", "HUP", "--grace", "1m", &port.to_string()];
+    let output = kill(&words, &[server.pid()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let row = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(row.contains("\tHUP\tended, was stopped"), "{row}");
+    assert!(!server.is_running());
+}
+
+#[test]
+fn one_stopped_worker_does_not_keep_the_port() {
+    let parent = Fixture::new("tcp 127.0.0.1:0\nudp 127.0.0.1:0\nchildren 2");
+    let (port, workers) = (parent.port(0), &parent.numbers[2..]);
+    stop(workers[0]);
+    let words = ["--yes", "--json", &port.to_string()];
+    let output = kill(&words, &[parent.pid(), workers[0], workers[1]]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let done = document(&output);
+    let all = done["processes"].as_array().expect("processes");
+    let stopped: Vec<&Value> = all.iter().filter(|one| one["stopped"] == true).collect();
+    assert_eq!(stopped.len(), 1, "{done}");
+    assert_eq!(stopped[0]["pid"], workers[0], "{done}");
+    assert!(is_free(port));
 }
 
 #[test]
@@ -163,14 +193,21 @@ fn a_refusal_is_a_document() {
     assert_eq!(document(&not_serving)["refused"]["pid"], pid);
 }
 
+/// Seconds since the owner of a port started.
+fn age(port: u16) -> Option<u64> {
+    let selectors = vec![port.to_string().parse().expect("a selector")];
+    let report = ports::list(&ports::Query { selectors, ..Default::default() }).expect("a list");
+    report.sockets.first()?.owners.first()?.age
+}
+
 /// A supervised service of a real `runsv`; its end is this value's.
-struct Runit {
+pub(crate) struct Runit {
     supervisor: Child,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Runit {
-    fn start(name: &str, port: u16) -> Self {
+    pub(crate) fn start(name: &str, port: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let service = directory.path().join(name);
         fs::create_dir(&service).expect("a directory");
@@ -184,8 +221,14 @@ impl Runit {
         let mut command = Command::new("runsv");
         command.arg(&service).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let supervisor = command.spawn().expect("runsv runs");
-        until(|| crate::kill_restarted::owners(port).len(), |owners| *owners == 1);
-        Self { supervisor, _directory: directory }
+        // What ran for over a second is started again at once.
+        until(|| age(port), |age| age.is_some_and(|age| age >= 2));
+        Self { supervisor, directory }
+    }
+
+    /// The path of a service.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 }
 
@@ -202,12 +245,13 @@ impl Drop for Runit {
 #[test]
 fn a_service_that_starts_again_comes_with_the_command_that_stops_it() {
     let port = free_port();
-    let _runit = Runit::start("web", port);
+    let runit = Runit::start("web", port);
     let [(server, _)] = crate::kill_restarted::owners(port)[..] else { panic!("one owner") };
     let output = kill(&["--yes", &port.to_string()], &[server]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let error = said(&output);
     assert!(error.contains("it was freed, and bound again by python3"), "{error}");
     assert!(error.contains("of the service web (runsv)"), "{error}");
-    assert!(error.contains("hint: sv down web stops what starts it"), "{error}");
+    let hint = format!("hint: sv down {} stops what starts it", runit.path("web"));
+    assert!(error.contains(&hint), "{error}");
 }

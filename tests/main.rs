@@ -8,6 +8,7 @@ mod clipboard;
 mod container;
 mod directives;
 mod explain;
+mod explain_causes;
 mod faithful;
 mod fish;
 mod fixture;
@@ -27,9 +28,14 @@ mod live;
 mod namespace;
 mod origin;
 mod persist;
+mod promised;
+#[cfg(target_os = "linux")]
+mod promised_linux;
+mod promises;
 mod raise;
 #[cfg(target_os = "linux")]
 mod reach;
+mod removed;
 mod setup;
 mod signals;
 #[cfg(target_os = "linux")]
@@ -42,6 +48,8 @@ mod wait_free;
 mod wait_http;
 mod wait_remote;
 mod watch;
+#[cfg(target_os = "linux")]
+mod watch_kill;
 #[cfg(target_os = "linux")]
 mod wayland;
 #[cfg(target_os = "linux")]

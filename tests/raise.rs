@@ -187,6 +187,28 @@ fn what_cannot_be_done_changes_nothing() {
 }
 
 #[test]
+fn with_a_closed_output_nothing_is_raised() {
+    let error = "mx: cannot raise the limits of this shell: standard output is closed\n";
+    for shell in SHELLS {
+        for call in [
+            "mx limits raise >&-",
+            "mx limits raise nofile=300 core=64k >&-",
+            "mx l raise --json >&-",
+        ] {
+            let said = shell.said(&format!("{call}; echo $STATUS; ulimit -Sn; ulimit -Sc"));
+            let right = ("3\n200\n0\n".to_owned(), error.to_owned());
+            assert_eq!(said, right, "{}: {call}", shell.name);
+        }
+        // Other calls meet it as the program does; a closed input or error changes nothing.
+        let said = shell.said("mx limits raise -q nofile=300 <&-; echo $STATUS; ulimit -Sn");
+        assert_eq!(said, ("0\n300\n".to_owned(), String::new()), "{}", shell.name);
+        let said = shell.said("mx limits raise nofile=300 2>&-; echo $STATUS; ulimit -Sn");
+        let right = ("nofile\t200\t300\n0\n300\n".to_owned(), String::new());
+        assert_eq!(said, right, "{}", shell.name);
+    }
+}
+
+#[test]
 fn in_a_pipe_a_subshell_and_a_substitution() {
     for shell in SHELLS {
         let (pipe, substitution) = match shell.name {

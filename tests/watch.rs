@@ -79,7 +79,7 @@ impl Drop for Watch {
     }
 }
 
-fn end(pid: u32, signal: Signal) {
+pub(crate) fn end(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a PID");
     kill_process(pid, signal).expect("a process of this test");
 }
@@ -197,7 +197,8 @@ fn what_is_hidden_is_said_once_for_each_change() {
     let sockets: Vec<&str> = said
         .lines()
         .filter_map(|line| line.strip_prefix("mx: the owner of "))
-        .filter_map(|line| line.strip_suffix(" cannot be seen: sudo may show it"))
+        .filter_map(|line| line.split_once(" cannot be seen: sudo /"))
+        .filter_map(|(sockets, call)| call.ends_with(" may show it").then_some(sockets))
         .collect();
     // It may have ended before it said the last.
     assert_eq!(sockets[..4], ["1 socket", "2 sockets", "1 socket", "2 sockets"], "{said}");
@@ -207,7 +208,7 @@ fn what_is_hidden_is_said_once_for_each_change() {
 // On a terminal.
 
 /// A command under a shell, which tells how it leaves the terminal.
-fn terminal(command: &str, rows: u16, variables: &[(&str, &str)]) -> Terminal {
+pub(crate) fn terminal(command: &str, rows: u16, variables: &[(&str, &str)]) -> Terminal {
     let script = format!(
         "ulimit -c 0; trap : INT; echo before; modes=$(stty -g); {command}; code=$?; \
          [ \"$(stty -g)\" = \"$modes\" ] && echo \"code $code, modes as before\"; read -r _"
@@ -225,11 +226,19 @@ fn terminal(command: &str, rows: u16, variables: &[(&str, &str)]) -> Terminal {
 
 /// The ordinary screen is there again, with what stood on it.
 #[track_caller]
-fn assert_restored(terminal: &mut Terminal, code: i32) {
+pub(crate) fn assert_restored(terminal: &mut Terminal, code: i32) {
     let text = terminal.wait_for_text(&format!("code {code}, modes as before"));
     assert!(text.starts_with("before\n"), "{text}");
     let screen = terminal.screen();
     assert!(!screen.alternate_screen() && !screen.hide_cursor());
+}
+
+/// The port of the row with the cursor.
+#[cfg(target_os = "linux")]
+pub(crate) fn on_cursor(text: &str) -> Option<&str> {
+    let mut rows = text.lines().filter(|line| line.get(1..2) == Some(">"));
+    let row = rows.next().filter(|_| rows.next().is_none())?;
+    row[2..].split_whitespace().nth(2)
 }
 
 /// The row of a port, and the colour of its first cell.

@@ -186,6 +186,26 @@ fn a_hostile_process_name_stays_inert() {
 }
 
 #[test]
+fn names_that_the_user_made_readonly_do_no_harm() {
+    let names = "word cur prev i n line lines rest state context key tag tags rows shown separator \
+        now ret alias commands end text said plain name widget file hidden program expl";
+    for load in LOADED {
+        let lines = format!("{load}\nfor each in {names}; do readonly $each=mine; done");
+        let mut terminal = zsh(&home(&lines));
+        for (typed, completed) in [
+            ("mx po\t", "mx ports"),
+            ("mx p kill -y --dr\t", "mx p kill -y --dry-run"),
+            ("mx p kill --signal HU\t", "mx p kill --signal HUP"),
+            ("mx limits run -- mx ports --ud\t", "mx limits run -- mx ports --udp"),
+        ] {
+            terminal.type_text(&format!("\x15{typed}"));
+            let screen = terminal.wait_for_text(&format!("> {completed}"));
+            assert!(!screen.contains("read-only"), "{load}: {screen}");
+        }
+    }
+}
+
+#[test]
 fn the_completion_of_hosts_does_not_win() {
     for lines in LOADED {
         let mut terminal = zsh(&home(&format!("{lines}; compinit")));

@@ -37,6 +37,7 @@ errno!(E2BIG, "e2big", 7, ["argument list too long", "arg list too long"]);
 errno!(EAGAIN, "eagain", 11, ["resource temporarily unavailable"]);
 errno!(ENOMEM, "enomem", 12, ["cannot allocate memory"]);
 errno!(EACCES, "eacces", 13, ["permission denied"]);
+errno!(EINVAL, "einval", 22, ["invalid argument"]);
 errno!(
     ENFILE,
     "enfile",

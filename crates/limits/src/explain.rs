@@ -30,6 +30,11 @@ impl Symptom {
         findings.first().map(|finding| finding.symptom)
     }
 
+    /// Whether it has one cause, or causes that what is in use decides between.
+    fn decides(&self) -> bool {
+        matches!(self.verdict, Verdict::Limits(_) | Verdict::Other)
+    }
+
     /// The limits that it is about, by the names that are listed.
     pub fn names(&self) -> impl Iterator<Item = Name> {
         self.limits().iter().filter_map(|name| name.parse().ok())
@@ -66,13 +71,12 @@ pub fn find(text: impl Read) -> io::Result<Vec<Finding>> {
     })?;
     let decided: Vec<&str> = findings
         .iter()
-        .filter(|finding| !matches!(finding.symptom.verdict, Verdict::Unsure(_)))
+        .filter(|finding| finding.symptom.decides())
         .map(|finding| finding.symptom.about)
         .collect();
     findings.retain(|finding| {
         let symptom = finding.symptom;
-        let is_unsure = matches!(symptom.verdict, Verdict::Unsure(_));
-        !(is_unsure && !symptom.about.is_empty() && decided.contains(&symptom.about))
+        !(!symptom.decides() && !symptom.about.is_empty() && decided.contains(&symptom.about))
     });
     Ok(findings)
 }

@@ -86,6 +86,9 @@ pub struct Report {
     /// The processes that watch files, those with most watches first; `None` if
     /// nobody asked.
     pub holders: Option<Vec<Holder>>,
+    /// How many processes of other users may hold watches, too.
+    #[serde(skip)]
+    pub hidden: u64,
     /// What the answer does not show.
     pub notes: Vec<String>,
 }
@@ -236,15 +239,14 @@ pub fn list(query: &Query) -> Result<Report> {
     }
     let mut notes = notes(query, &limits, &kernel, &system);
     notes.extend(system.notes_on(&kernel));
-    let holders = if query.holders {
+    let (holders, hidden) = if query.holders {
         let (holders, hidden) = system.holders()?;
         count_holders(&mut kernel, &holders, &system);
-        notes.extend(hidden_holders(hidden));
-        Some(holders)
+        (Some(holders), hidden)
     } else {
-        None
+        (None, 0)
     };
-    Ok(Report { pid: system.pid(), limits, kernel, holders, notes })
+    Ok(Report { pid: system.pid(), limits, kernel, holders, hidden, notes })
 }
 
 /// What the user of the process watches, which is what the limits count.
@@ -260,13 +262,6 @@ fn count_holders(kernel: &mut [KernelLimit], holders: &[Holder], system: &os::Sy
         limit.used = Some(used);
         limit.state = Some(State::of(used, limit.value));
     }
-}
-
-fn hidden_holders(hidden: u64) -> Option<String> {
-    let processes = if hidden == 1 { "process" } else { "processes" };
-    (hidden > 0).then(|| {
-        format!("{hidden} {processes} of other users may hold watches, too: sudo shows them")
-    })
 }
 
 /// Whether this system has a limit, and for a cgroup, whether one is set.

@@ -146,7 +146,7 @@ fn is_before_text(head: &[u8]) -> bool {
     if let Some(before) = unquoted {
         // An escaped quote is one in a text.
         let before = before.strip_suffix(b"\\").unwrap_or(before).trim_ascii_end();
-        return before.is_empty() || ends_in(before, &[":", "=", "error", "message"]) || {
+        return before.is_empty() || ends_in(before, &[":", "=", "error"]) || {
             before.ends_with(b",") && ends_in_number(&before[..before.len() - 1])
         };
     }
@@ -224,7 +224,21 @@ fn is_place_of_name(head: &[u8], tail: &[u8]) -> bool {
         return true;
     }
     let before = is_before_text(head) || ends_in(head, &["-1 ", "-", "returned ", "got "]);
-    before && is_after_text(tail)
+    before && is_after_text(tail) && !is_listed(head, tail)
+}
+
+/// Whether a name is an item of a list or of a manual: `EMFILE,`, `EMFILE (since
+/// Linux 4.7) The …`, `gave the error EFBIG for …`.
+fn is_listed(head: &[u8], tail: &[u8]) -> bool {
+    if head.trim_ascii().is_empty() {
+        return tail.trim_ascii_end() == b"," || tail.starts_with(b" (");
+    }
+    // The name of a constant in Rust; Ruby's `Errno::EMFILE` is an error.
+    if head.ends_with(b"::") && !head.ends_with(b"errno::") {
+        return true;
+    }
+    let goes_on = tail.first() == Some(&b' ') && !tail.starts_with(b" (");
+    goes_on && ends_in(head, &["the error "]) && !tail.trim_ascii().is_empty()
 }
 
 pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -260,6 +274,9 @@ mod tests {
             "  code: 'EMFILE',",
             "java.io.IOException: error=24, Too many open files",
             "open /x: No file descriptors available",
+            "EMFILE (Too many open files)",
+            "it failed with the error EMFILE",
+            "app.rb:3:in 'open': Errno::EMFILE",
         ] {
             assert!(shows(line), "{line}");
         }
@@ -270,6 +287,12 @@ mod tests {
             "there were too many open files in the editor",
             "errno 245",
             "const char *text = \"Too many open files\";",
+            "       EMFILE (since Linux 4.7) The process's limit, described in",
+            "       EMFILE (dup()) Some of the specified files",
+            "    EMFILE,",
+            "Err(io::Error::from_raw_os_error(libc::EMFILE))",
+            "before that, Linux gave the error EMFILE for this case.",
+            "a program prints the message \"Too many open files\".",
             "    return fail(\"too many open files\");",
         ] {
             assert!(!shows(line), "{line}");

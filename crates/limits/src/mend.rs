@@ -1,9 +1,13 @@
 //! What lifts a limit.
 
+mod several;
+
 use std::path::PathBuf;
 
 use crate::change::{bounds_soft_limit, wise};
-use crate::resource::{MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PARAMETERS, PIDS, Parameter, Resource};
+use crate::resource::{
+    MEMORY, MEMORY_OF_MACOS, MEMORY_V1, PARAMETERS, PIDS, PORTS, Parameter, Resource,
+};
 use crate::value::Value;
 use crate::{KernelLimit, Limit, Name, os, profile, scope};
 
@@ -65,8 +69,8 @@ pub enum Fix {
     Sysctl {
         /// Its name.
         name: &'static str,
-        /// The value.
-        value: u64,
+        /// The value: a number, or several with blanks between them.
+        value: String,
     },
     /// A limit of a unit's cgroup.
     UnitGroup {
@@ -179,9 +183,16 @@ pub fn lift_kernel(limit: &KernelLimit, wanted: Option<u64>) -> Option<Fix> {
             (size > limit.value && wanted.is_none_or(|wanted| size >= wanted)).then_some(fix)
         }
         "MemTotal" | MEMORY_OF_MACOS => None,
-        "CommitLimit" => Some(Fix::Sysctl { name: "vm.overcommit_memory", value: 0 }),
+        "CommitLimit" => Some(Fix::Sysctl { name: "vm.overcommit_memory", value: "0".to_owned() }),
+        PORTS => several::lift_ports(limit.value, wanted),
+        "SEMMNI" | "SEMMNS" => several::lift_semaphores(limit, value),
+        "net.ipv4.tcp_mem" => several::lift_tcp_memory(limit.value, value),
+        "kernel.shmmni" | "kernel.msgmni" => {
+            let value = value.min(several::MOST_OBJECTS);
+            (value > limit.value).then(|| Fix::Sysctl { name, value: value.to_string() })
+        }
         _ if limit.value >= PLENTY => None,
-        _ => Some(Fix::Sysctl { name, value }),
+        _ => Some(Fix::Sysctl { name, value: value.to_string() }),
     }
 }
 
@@ -318,7 +329,7 @@ mod tests {
 
     #[test]
     fn of_the_kernel_and_of_the_cgroup() {
-        let sysctl = |name, value| Fix::Sysctl { name, value };
+        let sysctl = |name, value: u64| Fix::Sysctl { name, value: value.to_string() };
         let unit = "x.scope".to_owned();
         let group = |limit, value| Fix::ContainerGroup { limit, value: Some(value) };
         let file = "/sys/fs/cgroup/a/b/memory.max".into();
@@ -344,6 +355,41 @@ mod tests {
         }
         assert_eq!(lift_kernel(&kernel("MemTotal", 1, None), None), None);
         assert_eq!(lift_kernel(&kernel("fs.file-max", u64::MAX / 2, None), None), None);
+    }
+
+    #[test]
+    fn parameters_of_several_numbers_keep_their_others() {
+        let fix = |name: &str, value, wanted| match lift_kernel(&kernel(name, value, None), wanted)
+        {
+            Some(Fix::Sysctl { name, value }) => Some(format!("{name}={value}")),
+            None => None,
+            other => panic!("{other:?}"),
+        };
+        let ports = "net.ipv4.ip_local_port_range";
+        assert_eq!(fix(ports, 28_232, None).as_deref(), Some(&*format!("{ports}=1024 65535")));
+        assert_eq!(
+            fix(ports, 28_232, Some(30_000)).as_deref(),
+            Some(&*format!("{ports}=35536 65535"))
+        );
+        assert_eq!(fix(ports, 64_512, None), None, "there are no more");
+        assert_eq!(fix(ports, 28_232, Some(70_000)), None);
+        assert_eq!(
+            fix("kernel.shmmni", 4096, None).as_deref(),
+            Some("kernel.shmmni=8192"),
+            "a single number"
+        );
+        assert_eq!(fix("kernel.msgmni", 32_000, None).as_deref(), Some("kernel.msgmni=32768"));
+        assert_eq!(fix("kernel.msgmni", 32_768, None), None, "the kernel takes no more");
+        if let Some(now) = several::numbers("/proc/sys/kernel/sem") {
+            let wanted = format!("kernel.sem={} 4096 {} {}", now[0], now[2], now[3]);
+            assert_eq!(fix("SEMMNS", 2048, None), Some(wanted));
+            let wanted = format!("kernel.sem={} {} {} 256", now[0], now[1], now[2]);
+            assert_eq!(fix("SEMMNI", 128, None), Some(wanted));
+        }
+        if let Some(now) = several::numbers("/proc/sys/net/ipv4/tcp_mem") {
+            let wanted = format!("net.ipv4.tcp_mem={} {} {}", now[0] * 2, now[1] * 2, now[2] * 2);
+            assert_eq!(fix("tcp_mem", 4096, None), Some(wanted));
+        }
     }
 
     #[test]

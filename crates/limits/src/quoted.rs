@@ -16,9 +16,31 @@ fn is_source(line: &[u8]) -> bool {
     let is_excerpt = rest.starts_with(b"| ") || (digits > 0 && rest == b"|");
     let begins = ["//", "/*", "* ", "@@ ", "diff --git", "except ", "} catch", "catch (", "raise "];
     is_excerpt
+        || is_literal(line)
         || begins.iter().any(|begin| line.starts_with(begin.as_bytes()))
         || contains(line, b"throw new ")
+        // Indented code in a diff.
+        || line.strip_prefix(b"+").or_else(|| line.strip_prefix(b"-")).is_some_and(|rest| rest.starts_with(b"    "))
         || line.ends_with(b"{")
+}
+
+/// A line of source code that ends in a text: `fail("…");`, and `"…",` in a list.
+/// What programs print of a text ends in it, in `)`, or in JSON.
+fn is_literal(line: &[u8]) -> bool {
+    let Some(quote) = line.iter().rposition(|byte| *byte == b'"') else { return false };
+    let (head, tail) = (&line[..quote], &line[quote + 1..]);
+    if !tail.iter().all(|byte| b")],;}".contains(byte)) || !head.contains(&b'"') {
+        return false;
+    }
+    match tail {
+        b"" | b")" | b"]" | b"}" => false,
+        b"," | b"]," => {
+            let line = line.strip_prefix(b"+").or_else(|| line.strip_prefix(b"-")).unwrap_or(line);
+            let is_item = tail == b"," && line.trim_ascii_start().starts_with(b"\"");
+            (is_item || contains(line, b"&[\"")) && !contains(line, b"\":")
+        }
+        _ => tail.contains(&b';') || tail.starts_with(b")"),
+    }
 }
 
 /// `a1b2c3d Subject`, `[main a1b2c3d] Subject`, `fix(scope): subject`.
@@ -87,6 +109,13 @@ mod tests {
             "✔ retries: too many open files",
             "// enomem: too many open files",
             "} catch (error) {",
+            "    \"x: too many open files\",",
+            "+   \"x: too many open files\",",
+            "-        log('x: too many open files')",
+            "messages: &[\"mq_open: too many open files\"],",
+            "return fail(\"x: too many open files\");",
+            "says(words(\"received 0 items of ancdata\")),",
+            "src/x.c:12:    puts(\"error: too many open files\");",
         ] {
             assert!(is_quoted(line.as_bytes()), "{line}");
         }
@@ -97,6 +126,11 @@ mod tests {
             "-bash: fork: retry: no child processes",
             "1234567 too many open files",
             "deadbeef: too many open files",
+            "\"error\": \"open x: too many open files\",",
+            "{\"error\":\"open x: too many open files\"}",
+            "{\"error\":{\"text\":\"open x: too many open files\"}},",
+            "error(\"open 'x': too many open files\")",
+            "level=error err=\"accept tcp: too many open files\"",
         ] {
             assert!(!is_quoted(line.as_bytes()), "{line}");
         }

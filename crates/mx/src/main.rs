@@ -24,6 +24,7 @@ mod out;
 mod screen;
 mod shell;
 mod startup_file;
+mod sudo;
 mod table;
 mod values;
 

@@ -171,7 +171,7 @@ pub(crate) fn found(query: &Query, report: &mut Report, all_read: bool) {
     let asked: Vec<RangeInclusive<u16>> = query.selectors.iter().filter_map(single).collect();
     let names_udp = query.protocol == Some(Protocol::Udp)
         || query.selectors.iter().any(|one| one.protocol() == Some(Protocol::Udp));
-    let clients = os::ephemeral_ports().filter(|_| !asked.is_empty());
+    let clients = (!asked.is_empty()).then(os::ephemeral_ports).flatten();
     let mut notes = Vec::new();
     for socket in &report.sockets {
         if !asked.iter().any(|port| port.contains(&socket.port)) {

@@ -76,6 +76,8 @@ pub struct Target {
     pub signal: Signal,
     /// Whether it was stopped: then it was told to go on, too, as it would not end otherwise.
     pub stopped: bool,
+    /// Whether nothing is waited for: the signal is no request to end.
+    is_only_sent: bool,
     /// The process, if it was signalled.
     process: Option<signal::Process>,
 }
@@ -85,7 +87,7 @@ impl Target {
     pub fn fate(&self) -> Fate {
         match &self.process {
             None => Fate::Untouched,
-            Some(_) if !ends(self.signal) => Fate::Sent,
+            Some(_) if self.is_only_sent => Fate::Sent,
             Some(process) if process.has_ended() => Fate::Ended,
             Some(_) => Fate::Running,
         }
@@ -130,7 +132,8 @@ pub fn is_stopped(owner: &Owner) -> bool {
 /// `report`, and does not wait for anything.
 pub fn send(report: &Report, signal: Signal) -> Result<Ending> {
     let sockets = &report.sockets;
-    let mut signaller = Signaller { signal, keys: keys(sockets), targets: Vec::new() };
+    let mut signaller =
+        Signaller { signal, must_end: false, keys: keys(sockets), targets: Vec::new() };
     owners(sockets).into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     Ok(Ending { targets: signaller.targets, bound: Vec::new(), again: None, others: Vec::new() })
 }
@@ -255,7 +258,7 @@ fn end_sockets(
     let query = &by_ports(query, sockets);
     let owners = owners(sockets);
     let watch = time_to_come_back(&owners);
-    let mut signaller = Signaller { signal, keys, targets: Vec::new() };
+    let mut signaller = Signaller { signal, must_end: true, keys, targets: Vec::new() };
     owners.into_iter().try_for_each(|owner| signaller.send(owner, sockets))?;
     let free = loop {
         let left =
@@ -359,6 +362,8 @@ fn table(query: &Query) -> Result<Vec<u64>> {
 /// Sends one signal to holders of some sockets, and remembers whom it was sent to.
 struct Signaller {
     signal: Signal,
+    /// Whether the processes are to end of it.
+    must_end: bool,
     /// The sockets, sorted.
     keys: Vec<u64>,
     /// The owners so far.
@@ -377,12 +382,13 @@ impl Signaller {
             stopped = is_stopped(&owner);
             process.signal(self.signal)?;
             // It gets no other signal before it goes on; KILL needs none.
-            if stopped && ends(self.signal) && self.signal != Signal::SIGKILL {
+            if stopped && self.must_end && self.signal != Signal::SIGKILL {
                 process.signal(Signal::SIGCONT)?;
             }
         }
         let ports = ports(&owner, sockets);
-        self.targets.push(Target { owner, ports, signal: self.signal, stopped, process });
+        let (signal, is_only_sent) = (self.signal, !self.must_end);
+        self.targets.push(Target { owner, ports, signal, stopped, is_only_sent, process });
         Ok(())
     }
 
@@ -431,7 +437,7 @@ impl Signaller {
 /// this program. Process 1 is above it, but starts things again on macOS and in
 /// many containers.
 fn time_to_come_back(owners: &[Rc<Owner>]) -> Duration {
-    const SERVICE: Duration = Duration::from_millis(1500);
+    const SERVICE: Duration = Duration::from_secs(2);
     const PARENT: Duration = Duration::from_millis(250);
 
     let set: HashSet<u32> = owners.iter().map(|owner| owner.pid).collect();

@@ -41,7 +41,7 @@ pub enum Manager {
         /// The user whose agent it is; `None` for a daemon of the system.
         user: Option<u32>,
     },
-    /// `runsv` of runit, which supervises this service.
+    /// `runsv` of runit, which supervises this service: its path, or else its name.
     Runit(String),
     /// PM2.
     Pm2,
@@ -65,7 +65,12 @@ pub fn manager(owner: &Owner) -> Option<Manager> {
         None => (None, service.as_str()),
     };
     Some(match (supervisor, name) {
-        ("runsv", Some(name)) => Manager::Runit(name.to_owned()),
+        ("runsv", Some(name)) => {
+            // sv(8) takes a name only below its own directory.
+            let command = owner.parent.map(os::command).unwrap_or_default();
+            let path = command.into_iter().nth(1).filter(|path| path.starts_with('/'));
+            Manager::Runit(path.unwrap_or_else(|| name.to_owned()))
+        }
         ("PM2", _) => Manager::Pm2,
         ("supervisord", _) => Manager::Supervisord,
         (other, _) if SUPERVISORS.iter().any(|(known, _)| known.trim_end() == other) => {
@@ -86,12 +91,13 @@ pub(crate) struct Ancestor {
     pub(crate) parent: u32,
 }
 
-/// Fills in the service of owners that have none but run below a supervisor.
+/// Fills in the service of owners that run below a supervisor. It is nearer than a
+/// unit of systemd: that one is the supervisor's own, with everything it runs.
 pub(crate) fn add(owners: &mut [Owner]) {
     let mut known = HashMap::new();
-    for owner in owners {
-        if owner.service.is_none() && owner.pid != 1 {
-            owner.service = owner.parent.and_then(|parent| above(parent, &mut known));
+    for owner in owners.iter_mut().filter(|owner| owner.pid != 1) {
+        if let Some(service) = owner.parent.and_then(|parent| above(parent, &mut known)) {
+            owner.service = Some(service);
         }
     }
 }

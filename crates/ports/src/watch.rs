@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn owners_are_looked_for_after_ten_seconds_at_most() {
+        for (walk, expected) in
+            [(0, 2_000), (40, 2_000), (100, 5_000), (200, 10_000), (9_000, 10_000)]
+        {
+            assert_eq!(pause(Duration::from_millis(walk)), Duration::from_millis(expected));
+        }
+        let mut watcher = Watcher::new(Query::default());
+        watcher.look().expect("a look");
+        assert!(watcher.due.is_some_and(|due| due <= Instant::now() + *PAUSE.end()));
+    }
+
+    #[test]
     fn who_may_hold_a_socket_does_not_change_it() {
         let before = [socket(1, 10, &[7, 100])];
         assert!(told(Some(&before), &[socket(1, 10, &[7])]).is_empty());

@@ -14,6 +14,8 @@ use std::ffi::{CString, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +23,8 @@ use nix::libc;
 
 /// Whether SIGPIPE was ignored when this process began.
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Whether the standard output was closed then. The runtime opens /dev/null in its place.
+static OUTPUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// Run by the loader, before the runtime of Rust touches a signal.
 #[used]
@@ -31,6 +35,9 @@ static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 static AT_START: extern "C" fn() = remember;
 
 extern "C" fn remember() {
+    // SAFETY: F_GETFD only asks, and takes any number for a descriptor.
+    let is_closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
+    OUTPUT_CLOSED.store(is_closed, Ordering::Relaxed);
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action the present one is only written to `action`.
     if unsafe { libc::sigaction(libc::SIGPIPE, ptr::null(), action.as_mut_ptr()) } == 0 {
@@ -38,6 +45,11 @@ extern "C" fn remember() {
         let handler = unsafe { action.assume_init() }.sa_sigaction;
         PIPE_IGNORED.store(handler == libc::SIG_IGN, Ordering::Relaxed);
     }
+}
+
+/// Whether this process began with its standard output closed.
+pub fn output_was_closed() -> bool {
+    OUTPUT_CLOSED.load(Ordering::Relaxed)
 }
 
 /// Becomes the program named by the first word, which does not see these
@@ -60,6 +72,14 @@ pub fn replace(words: &[OsString], hidden: &[&str]) -> io::Error {
     let Err(errno) = nix::unistd::execvp(&words[0], &words);
     set_pipe(libc::SIG_IGN);
     errno.into()
+}
+
+/// Has a command run in a session of its own, without a terminal: a shell would take that
+/// of the user for itself.
+pub(crate) fn in_own_session(command: &mut Command) {
+    let begin = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: setsid(2) may be called after a fork, and nothing here allocates memory.
+    unsafe { command.pre_exec(begin) };
 }
 
 fn set_pipe(handler: libc::sighandler_t) {

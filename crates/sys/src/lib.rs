@@ -7,6 +7,7 @@
 mod error;
 pub mod exec;
 pub mod processes;
+pub mod session;
 pub mod signal;
 pub mod tool;
 pub mod user;

@@ -168,6 +168,12 @@ static int kill_child(int pid, int number)
 	return result(kill(pid, to_linux(number)));
 }
 
+/* Groups that mx has made; the model's processes are in none. */
+static int kill_group(int group, int number)
+{
+	return group > 1 ? result(killpg(group, to_linux(number))) : fail(3);
+}
+
 static int wait_for(int pid, int *status, int flags)
 {
 	int found = waitpid(pid, status, flags & 3);
@@ -183,5 +189,6 @@ const struct function signal_functions[] = {
 	{"sigaction", action}, {"signal", handler}, {"sigprocmask", process_mask},
 	{"pthread_sigmask", mask}, {"sigemptyset", empty_set}, {"sigaddset", add},
 	{"sigaltstack", alternate_stack}, {"raise", raise_signal}, {"kill", kill_child},
+	{"killpg", kill_group},
 	{"waitpid", wait_for}, {NULL, NULL},
 };

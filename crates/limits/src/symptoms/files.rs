@@ -2,7 +2,7 @@
 
 use super::{Symptom, Verdict};
 use crate::errno::{E2BIG, EFBIG, EMFILE, ENFILE, ENOSPC};
-use crate::matching::Piece::{Error, Text, Words};
+use crate::matching::Piece::{Begin, Error, Text, Words};
 use crate::matching::says;
 
 pub(super) static SYMPTOMS: &[Symptom] = &[
@@ -46,7 +46,8 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("inotify_init")).and(&[Error(&EMFILE)]),
             says(Words("inotify_init1")).and(&[Error(&EMFILE)]),
             says(Words("allocate directory watch")).and(&[Error(&EMFILE)]),
-            says(Words("number of inotify instances has been reached")),
+            says(Words("number of inotify instances has been reached"))
+                .without(&[Words("the total number of inotify instances")]),
             says(Words("configured user limit")).and(&[Words("inotify instances")]),
         ],
         cause: "this user has as many file watchers (inotify instances) as one may have",
@@ -61,6 +62,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         neighbours: &[
             "tail: inotify cannot be used, reverting to polling: Function not implemented",
             "fs.inotify.max_user_instances = 128",
+            "The user limit on the total number of inotify instances has been reached.",
         ],
     },
     Symptom {
@@ -159,7 +161,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             Words("no such file"),
             Words("permission denied"),
         ])],
-        cause: "a shared-memory object could not be made, and the message does not say why",
+        cause: "why a shared-memory object could not be made: /dev/shm is full, or the process has as many files open as it may",
         advice: Some(
             "the errno decides: EMFILE is nofile, ENOSPC is /dev/shm; strace -f -e trace=openat,ftruncate,fallocate CMD shows it",
         ),
@@ -238,7 +240,9 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
     Symptom {
         verdict: Verdict::Limits(&["fsize"]),
         patterns: &[
-            says(Words("file size limit exceeded")),
+            says(Begin("file size limit exceeded*")),
+            says(Text("file size limit exceeded*")),
+            says(Words("file size limit exceeded*")).and(&[Words("line")]),
             says(Words("filesize limit exceeded")),
             says(Words("terminated by signal sigxfsz")),
         ],
@@ -248,14 +252,20 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         messages: &[
             "File size limit exceeded (core dumped)",
             "zsh: file size limit exceeded  dd if=/dev/zero of=x",
+            "./x.sh: line 3:  4711 File size limit exceeded(core dumped) dd if=/dev/zero of=x",
             "fish: Job 1, 'dd' terminated by signal SIGXFSZ (File size limit exceeded)",
         ],
-        neighbours: &["file size limit: 10 MB", "client intended to send too large body"],
+        neighbours: &[
+            "SIGXFSZ       Yes       Yes     Yes             File size limit exceeded",
+            "SIGXFSZ      P2001      Core    File size limit exceeded (4.2BSD);",
+            "file size limit: 10 MB",
+            "client intended to send too large body",
+        ],
     },
     Symptom {
         verdict: Verdict::Unsure(&["fsize"]),
         patterns: &[says(Error(&EFBIG)).without(&[Words("413"), Words("upload"), Words("git")])],
-        cause: "the program wrote more to a file than it may, or than the file system can hold",
+        cause: "whether the program wrote more to a file than it may (fsize) or than the file system can hold",
         advice: Some("a number at fsize decides: with unlimited there it is the file system"),
         about: "fsize",
         messages: &["write error: File too large", "OSError: [Errno 27] File too large"],

@@ -9,14 +9,14 @@ const FAIL_EARLY: Option<&str> =
     Some("a limit on as makes a program fail to allocate before it is killed");
 // On macOS, jetsam ends processes (`memorystatus` of xnu), and the log is read with log(1).
 const WHO_KILLED: Option<&str> = Some(if cfg!(target_os = "macos") {
-    "the kernel's log decides: log show --last 10m --predicate 'process == \"kernel\" AND eventMessage CONTAINS \"memorystatus\"' has a line with the PID if it was jetsam, for the memory of the machine"
+    "the kernel's log decides: log show --last 10m --predicate 'process == \"kernel\" AND eventMessage CONTAINS \"memorystatus\"' has a line with the PID if it was jetsam; without one it was a time limit or a signal"
 } else {
-    "the kernel's log decides: sudo dmesg or journalctl -k has a line with 'Killed process' if it was the kernel, and 'CONSTRAINT_MEMCG' if it was for the cgroup"
+    "the kernel's log decides: sudo dmesg or journalctl -k of the machine, not of the container, has a line with 'Killed process' if it was the out-of-memory killer, and 'CONSTRAINT_MEMCG' if it was for the cgroup; without one it was a time limit or a signal"
 });
 const KILLED: &str = if cfg!(target_os = "macos") {
-    "something killed the process: the kernel, because the memory of the machine was used up, or another program"
+    "what killed the process: jetsam for the memory of the machine, a time limit (cpu, a timeout), or a signal that a user or a program sent"
 } else {
-    "something killed the process: the kernel, because the memory of the cgroup or of the machine was used up, or another program"
+    "what killed the process: the out-of-memory killer for the machine or for the memory cgroup (memory.max, a container's --memory), a time limit (cpu, a job scheduler's, a timeout), or a signal that a user or a program sent"
 };
 
 pub(super) static SYMPTOMS: &[Symptom] = &[
@@ -71,7 +71,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("killed by the oom killer")),
             says(Words("failed with result 'oom-kill'")),
         ],
-        cause: "the kernel ended a process for memory, of its cgroup or of the machine",
+        cause: "whether the memory of a cgroup (memory.max) or of the machine was used up, for which the kernel ended a process",
         advice: Some(
             "the line with 'constraint=' that follows in the kernel's log decides: CONSTRAINT_MEMCG is the cgroup, CONSTRAINT_NONE the machine",
         ),
@@ -87,7 +87,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        verdict: Verdict::Unsure(&["memory.max", "MemTotal"]),
+        verdict: Verdict::Unsure(&["memory.max", "MemTotal", "cpu"]),
         patterns: &[
             says(Whole("killed")),
             says(Begin("killed"))
@@ -106,7 +106,7 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             says(Words("signal: 9, sigkill: kill")),
             says(Words("status=9/kill")),
             says(Words("exited on sigkill")),
-            says(Words("error 137")),
+            says(Text("error 137")),
         ],
         cause: KILLED,
         advice: WHO_KILLED,
@@ -129,6 +129,8 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
             "Killed 3 processes",
             "make: *** [Makefile:2: all] Error 1",
             "exit code 13",
+            "137 Unknown error 137",
+            "signal: killed by the user, as error 137 in the table",
         ],
     },
     Symptom {

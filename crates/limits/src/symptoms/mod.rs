@@ -42,6 +42,9 @@ pub enum Verdict {
     Limits(&'static [&'static str]),
     /// It may be one of these limits, or something else.
     Unsure(&'static [&'static str]),
+    /// It is one of these limits if one is near, and then this is the cause; it
+    /// may be something else.
+    IfNear(&'static [&'static str], &'static str),
     /// It is no limit that is listed; the cause says what it is.
     Other,
 }
@@ -50,7 +53,9 @@ impl Symptom {
     /// The limits that it is about, as the table names them.
     pub fn limits(&self) -> &'static [&'static str] {
         match self.verdict {
-            Verdict::Limits(limits) | Verdict::Unsure(limits) => limits,
+            Verdict::Limits(limits) | Verdict::Unsure(limits) | Verdict::IfNear(limits, _) => {
+                limits
+            }
             Verdict::Other => &[],
         }
     }

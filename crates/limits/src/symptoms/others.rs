@@ -1,7 +1,7 @@
 //! Messages about core dumps, the network and System V.
 
 use super::{Symptom, Verdict};
-use crate::errno::{EADDRNOTAVAIL, ENOMEM, ENOSPC};
+use crate::errno::{EADDRNOTAVAIL, EINVAL, ENOMEM, ENOSPC};
 use crate::matching::Piece::{Error, Words};
 use crate::matching::says;
 
@@ -31,15 +31,15 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        verdict: Verdict::Other,
+        verdict: Verdict::Limits(&["net.netfilter.nf_conntrack_max"]),
         patterns: &[
             says(Words("nf_conntrack: table full")),
             says(Words("ip_conntrack: table full")),
             says(Words("nf_conntrack: nf_conntrack: table full")),
         ],
-        cause: "the kernel follows as many connections as net.netfilter.nf_conntrack_max allows, and drops packets of new ones",
+        cause: "the kernel tracks as many connections as it may, and drops packets of new ones",
         advice: Some(
-            "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max shows both; sudo sysctl net.netfilter.nf_conntrack_max=262144 lifts it until the next reboot, a line in /etc/sysctl.d for good",
+            "shorter timeouts (sysctl net.netfilter | grep timeout) let connections that have ended go earlier",
         ),
         about: "",
         messages: &[
@@ -52,7 +52,22 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        verdict: Verdict::Unsure(&[]),
+        verdict: Verdict::Limits(&["net.ipv4.tcp_mem"]),
+        patterns: &[says(Words("consider tuning tcp_mem"))],
+        cause: "all TCP sockets together hold as much memory as they may",
+        advice: None,
+        about: "",
+        messages: &["[ 9120.4] TCP: out of memory -- consider tuning tcp_mem"],
+        neighbours: &[
+            "net.ipv4.tcp_mem = 287901 383869 575802",
+            "TCP: request_sock_TCP: Possible SYN flooding",
+        ],
+    },
+    Symptom {
+        verdict: Verdict::IfNear(
+            &["net.ipv4.ip_local_port_range"],
+            "no client port was left for another connection to this peer",
+        ),
         patterns: &[says(Error(&EADDRNOTAVAIL))
             .and_any(&[
                 Words("connect"),
@@ -68,9 +83,9 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
                 Words("binding"),
                 Words("listening"),
             ])],
-        cause: "no local port was left for another connection to this peer (net.ipv4.ip_local_port_range), or no address of this machine reaches it",
+        cause: "whether no client port was left for another connection to this peer (net.ipv4.ip_local_port_range), or no address of this machine reaches it",
         advice: Some(
-            "ss -s decides: about as many connections in timewait and estab as there are ports in the range, and it is the ports; keep connections open, or widen the range with sudo sysctl net.ipv4.ip_local_port_range='1024 65535', until the next reboot",
+            "many connections to one peer that wait for their end (ss -tan state time-wait) use up the ports: keep connections open and use them again",
         ),
         about: "",
         messages: &[
@@ -86,16 +101,14 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         ],
     },
     Symptom {
-        verdict: Verdict::Other,
+        verdict: Verdict::Limits(&["SEMMNI", "SEMMNS"]),
         patterns: &[
             says(Words("semget")).and(&[Error(&ENOSPC)]),
             says(Words("could not create semaphores")).and(&[Error(&ENOSPC)]),
             says(Words("failed system call was semget")),
         ],
-        cause: "the System V semaphores are used up (kernel.sem); the disk is not full",
-        advice: Some(
-            "ipcs -ls shows the limits and ipcs -s what is there; ipcrm removes what a crash left",
-        ),
+        cause: "there are as many System V semaphores, or sets of them, as there may be (kernel.sem); the disk is not full",
+        advice: Some("ipcs -s lists the sets, and ipcrm -s removes those that a crash left"),
         about: "",
         messages: &[
             "semget: No space left on device",
@@ -106,23 +119,49 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
         neighbours: &["semget: File exists", "semget(2) - Linux manual page"],
     },
     Symptom {
-        verdict: Verdict::Other,
+        verdict: Verdict::Limits(&["kernel.shmmni", "kernel.shmall"]),
         patterns: &[
             says(Words("shmget")).and_any(&[Error(&ENOSPC), Error(&ENOMEM)]),
-            says(Words("failed system call was shmget")),
             says(Words("could not create shared memory segment"))
                 .and_any(&[Error(&ENOSPC), Error(&ENOMEM)]),
         ],
-        cause: "the System V shared memory is used up: kernel.shmmni segments, or kernel.shmall pages in all; neither /dev/shm nor the disk is full",
-        advice: Some(
-            "ipcs -lm shows the limits and ipcs -m what is there; ipcrm removes what a crash left",
-        ),
-        about: "",
+        cause: "there are as many System V segments of shared memory, or pages in them, as there may be; neither /dev/shm nor the disk is full",
+        advice: Some("ipcs -m lists the segments, and ipcrm -m removes those that a crash left"),
+        about: "shmget",
         messages: &[
             "shmget: No space left on device",
-            "DETAIL:  Failed system call was shmget(key=5432001, size=56, 03600).",
+            "FATAL:  could not create shared memory segment: No space left on device",
             "shmget failed: Cannot allocate memory",
         ],
-        neighbours: &["shmget: Invalid argument", "shmget(2) - Linux manual page"],
+        neighbours: &["shmget: Permission denied", "shmget(2) - Linux manual page"],
+    },
+    Symptom {
+        verdict: Verdict::Limits(&["kernel.shmmax"]),
+        patterns: &[says(Words("could not create shared memory segment")).and(&[Error(&EINVAL)])],
+        cause: "the program asks for a System V segment of shared memory that is larger than one may be",
+        advice: None,
+        about: "shmget",
+        messages: &["FATAL:  could not create shared memory segment: Invalid argument"],
+        neighbours: &["shmget: Invalid argument"],
+    },
+    Symptom {
+        verdict: Verdict::Unsure(&["kernel.shmmni", "kernel.shmall", "kernel.shmmax"]),
+        patterns: &[says(Words("failed system call was shmget"))],
+        cause: "which limit of System V shared memory was reached: on the number of segments, on the pages in all, or on the size of one",
+        advice: Some(
+            "the error in the line before decides: 'No space left on device' is kernel.shmmni or kernel.shmall, 'Invalid argument' is kernel.shmmax",
+        ),
+        about: "shmget",
+        messages: &["DETAIL:  Failed system call was shmget(key=5432001, size=56, 03600)."],
+        neighbours: &["shmget(2) - Linux manual page"],
+    },
+    Symptom {
+        verdict: Verdict::Limits(&["kernel.msgmni"]),
+        patterns: &[says(Words("msgget")).and(&[Error(&ENOSPC)])],
+        cause: "there are as many System V message queues as there may be; the disk is not full",
+        advice: Some("ipcs -q lists the queues, and ipcrm -q removes those that a crash left"),
+        about: "",
+        messages: &["msgget: No space left on device", "msgget failed: ENOSPC"],
+        neighbours: &["msgget: File exists", "msgget(2) - Linux manual page"],
     },
 ];

@@ -2,7 +2,7 @@
 
 use super::{Symptom, Verdict};
 use crate::errno::{EACCES, EAGAIN, EPERM};
-use crate::matching::Piece::{Begin, Error, Words};
+use crate::matching::Piece::{Begin, Error, Text, Words};
 use crate::matching::says;
 
 const PROCESSES: &[&str] =
@@ -106,16 +106,27 @@ pub(super) static SYMPTOMS: &[Symptom] = &[
     Symptom {
         verdict: Verdict::Limits(&["cpu"]),
         patterns: &[
-            says(Words("cpu time limit exceeded")),
-            says(Words("cputime limit exceeded")),
+            says(Begin("cpu time limit exceeded*")),
+            says(Text("cpu time limit exceeded*")),
+            says(Words("cpu time limit exceeded*")).and(&[Words("line")]),
+            says(Begin("cputime limit exceeded*")),
             says(Begin("cpu limit exceeded")),
             says(Words("terminated by signal sigxcpu")),
         ],
         cause: "the program used more processor time than it may",
         advice: None,
         about: "",
-        messages: &["CPU time limit exceeded (core dumped)", "zsh: cpu limit exceeded  ./spin"],
-        neighbours: &["the cpu limit of the container is 2", "Time limit exceeded on test 4"],
+        messages: &[
+            "CPU time limit exceeded (core dumped)",
+            "./x.sh: line 3:  4711 CPU time limit exceeded (core dumped) ./spin",
+            "zsh: cpu limit exceeded  ./spin",
+        ],
+        neighbours: &[
+            "SIGXCPU       Yes       Yes     Yes             CPU time limit exceeded",
+            "SIGXCPU      P2001      Core    CPU time limit exceeded (4.2BSD);",
+            "the cpu limit of the container is 2",
+            "Time limit exceeded on test 4",
+        ],
     },
     Symptom {
         verdict: Verdict::Limits(&["rtprio"]),

@@ -66,6 +66,12 @@ builtin eval "$whole"
 }
 "#;
 
+/// Without the program, files complete as they do for every program.
+const ZSH_COMPLETION: &str = r#"function _mx {
+if _mx_whole; then _mx "$@"; else builtin unset '_comps[mx]'; _default "$@"; fi
+}
+"#;
+
 /// The options that the completion system sets, as far as they are not those of zsh.
 /// `emulate -c` fixes the options of the functions that it defines, and of what they
 /// define: so these must have the ones that a completion function needs.
@@ -90,7 +96,8 @@ fn zsh() -> String {
     }
     // %N is the function's own name under every option.
     let call = "&& \"${(%):-%N}\" \"$@\"";
-    first += &format!("function {} {{ _mx_whole {call} }}\n", later.join(" "));
+    later.retain(|name| *name != "_mx");
+    first += &format!("{ZSH_COMPLETION}function {} {{ _mx_whole {call} }}\n", later.join(" "));
     let functions = format!(
         "builtin functions +W mx || function mx {{\n{ZSH_FIRST}}}\n\
          function {} {{ builtin eval \"$_mx[first]\" {call} }}\n",
@@ -167,8 +174,12 @@ function mx {
 }
 function _mx {
   local _mx_whole
-  _mx_whole=$(MX_INTEGRATION=source builtin command mx init bash --whole 2>/dev/null) || return
-  builtin eval "$_mx_whole" && _mx
+  if _mx_whole=$(MX_INTEGRATION=source builtin command mx init bash --whole 2>/dev/null); then
+    builtin eval "$_mx_whole" && _mx
+  else
+    complete -o bashdefault -o default mx
+    return 124
+  fi
 }
 complete -F _mx mx
 [[ $_mx_aliases ]] && shopt -s expand_aliases
@@ -199,6 +210,8 @@ const FISH_FIRST: &str = r"function mx --description 'Short answers to what deve
     mx $argv
 end
 function __mx_first
+    builtin command -sq mx
+    or return
     functions -e __mx_first
     MX_INTEGRATION=source command mx init fish --whole 2>/dev/null | source
     complete -C (commandline -cp | string collect)

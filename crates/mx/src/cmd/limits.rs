@@ -1,6 +1,8 @@
 //! `mx limits`: what limits a process, and how near it is.
 
+mod answer;
 mod candidates;
+mod cause;
 mod check;
 mod explain;
 mod fix;
@@ -24,6 +26,7 @@ use self::target::Target;
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 
 /// Show what limits a process, and how near it is
 ///
@@ -95,7 +98,9 @@ pub(crate) fn limits(args: LimitsArgs, out: &Out) -> Outcome {
 
 fn list(args: LimitsArgs, out: &Out) -> Outcome {
     let pid = args.pid.as_ref().map(Target::pid).transpose()?;
-    let report = limits::list(&Query { names: args.names, pid, all: args.all, holders: args.who })?;
+    let query = Query { names: args.names, pid, all: args.all, holders: args.who };
+    let mut report = limits::list(&query)?;
+    report.notes.extend(hidden_holders(report.hidden));
     let holders = report.holders.as_deref().unwrap_or_default();
     out.document("mx.limits/1", &report, || {
         show::table_with(&report.limits, &report.kernel, holders)
@@ -115,4 +120,11 @@ fn unknown(text: &str, nearest: &str) -> Failure {
         format!("cannot use '{text}' as a limit: there is no limit of this name"),
         format!("did you mean {nearest}?"),
     )
+}
+
+fn hidden_holders(hidden: u64) -> Option<String> {
+    let processes = if hidden == 1 { "process" } else { "processes" };
+    let shows = || format!("{} shows them", sudo::call());
+    (hidden > 0)
+        .then(|| format!("{hidden} {processes} of other users may hold watches, too: {}", shows()))
 }

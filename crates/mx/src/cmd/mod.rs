@@ -63,7 +63,6 @@ pub(crate) fn meant(word: &str) -> Option<String> {
     (!calls.is_empty()).then(|| calls.join(" or "))
 }
 
-#[cfg(test)]
 pub(crate) use init::quote;
 pub(crate) use setup::refresh;
 

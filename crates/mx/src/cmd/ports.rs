@@ -13,6 +13,7 @@ use ports::{Gap, Missing, Protocol, Query, Report, Selector};
 use crate::deferred::Deferred;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 
 /// Show what is bound to a port, and by whom
 ///
@@ -210,15 +211,15 @@ fn without_user(text: &str) -> String {
     parts.map_or_else(|| text.to_owned(), |(scheme, (_, rest))| format!("{scheme}://…@{rest}"))
 }
 
-/// Refuses a verb after selectors: it would be taken for the name of a process.
+/// Refuses a verb after selectors or options: it would be taken for the name of a process.
 fn check_order(selectors: &[Selector]) -> Result<(), Failure> {
     let is_verb = |selector: &&Selector| Verb::has_subcommand(&selector.to_string());
-    let Some(verb) = selectors.iter().skip(1).find(is_verb) else { return Ok(()) };
+    let Some(verb) = selectors.iter().find(is_verb) else { return Ok(()) };
     let others: Vec<String> =
         selectors.iter().filter(|one| *one != verb).map(ToString::to_string).collect();
     Err(Failure::usage(
-        format!("cannot use '{verb}' as a selector: a verb comes first"),
-        format!("did you mean mx ports {verb} {}?", others.join(" ")),
+        format!("cannot use '{verb}' as a selector: a verb comes first, options after it"),
+        format!("did you mean mx ports {}?", [&[verb.to_string()], &others[..]].concat().join(" ")),
     ))
 }
 
@@ -248,7 +249,7 @@ fn user(text: &str) -> Result<u32, Failure> {
 fn why_hidden(hidden: usize) -> String {
     let sockets = count(hidden, "socket");
     let why = match ports::missing_right() {
-        Some(Missing::Root) => "sudo may show it".to_owned(),
+        Some(Missing::Root) => format!("{} may show it", sudo::call()),
         Some(Missing::Capability(name)) => format!("root needs the capability {name} for it"),
         None => "the kernel, a container, a protected process, or none while it passes from one to another".to_owned(),
     };

@@ -73,7 +73,10 @@ pub(crate) fn setup(args: &SetupArgs, out: &Out) -> Outcome {
     }
     let changes = if args.uninstall { places.uninstall()? } else { places.install()? };
     if !args.dry_run {
-        changes.iter().try_for_each(Edit::apply)?;
+        let applied = changes.iter().try_for_each(Edit::apply);
+        applied.map_err(|failure| {
+            if args.uninstall { failure } else { places.by_hand(failure, &places.read_first()) }
+        })?;
         places.remove_empty_directories(&changes);
     }
     let report = Report { shell, applied: !args.dry_run, changes };

@@ -46,7 +46,8 @@ const OPTIONS: &str = r#"            end
 
 const COMMANDS: &str = r#"            end
         else
-            switch "$path $word"
+            # A word may hold a blank, as "ports kill", which is no command.
+            switch "$path/$word"
 "#;
 
 const TAIL: &str = r#"                case '*'
@@ -91,6 +92,9 @@ end
 
 # __mx_live NOUN: what `mx __complete NOUN` lists, also behind an address.
 function __mx_live
+    # fish reports a program that is gone, whatever becomes of its errors.
+    builtin command -sq mx
+    or return
     set -l typed (commandline -ct)
     set -l address
     test $argv = ports
@@ -136,7 +140,7 @@ pub(super) fn script(mx: &Command) -> String {
         for sub in visible(command) {
             let name = sub.get_name();
             let names = std::iter::once(name).chain(sub.get_visible_aliases());
-            let words: Vec<String> = names.map(|name| format!("{path} {name}")).collect();
+            let words: Vec<String> = names.map(|name| format!("{path}/{name}")).collect();
             case(&words, &then(name, path), &mut text);
         }
     });

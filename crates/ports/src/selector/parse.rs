@@ -199,10 +199,10 @@ fn host(text: &str) -> Result<Host, SelectorError> {
         None if name.is_empty() || name == "*" => Ok(Host::Any),
         Some(zone) if name.is_empty() || name == "*" => Ok(Host::Interface(zone)),
         None if is_local => Ok(Host::Loopback),
-        zone => {
-            let ip = name.parse().map_err(|_| SelectorError::Host(text.to_owned()))?;
-            address_host(ip, zone)
-        }
+        zone => match name.parse().map_err(|_| SelectorError::Host(text.to_owned()))? {
+            IpAddr::V6(_) => Err(SelectorError::Brackets),
+            ip @ IpAddr::V4(_) => address_host(ip, zone),
+        },
     }
 }
 
@@ -379,6 +379,7 @@ mod tests {
             ("[::1]", E::NoPort),
             ("::1", E::Brackets),
             ("fe80::1:8080", E::Brackets),
+            ("fe80::1%lo:8080", E::Brackets),
             ("[::1", E::Host(own("[::1"))),
             ("[::1]8080", E::Host(own("[::1]8080"))),
             ("[fe80::1]:8080", E::NoZone),

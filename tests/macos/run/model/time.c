@@ -51,19 +51,20 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 	return 0;
 }
 
-/*
- * What of the model is not ready at once will not be, however long it is waited for.
- * Others get 20 ms: mx looks in between at who reads what it prints.
- */
+/* What other programs do takes real time; the end of a reader, which no event is asked for, 20 ms of it. */
 static int poll_host(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
-	int ready = host_poll(descriptors, count, milliseconds < 20 ? milliseconds : 20);
+	int ready;
 
-	if (!ready && milliseconds > 0)
+	if (descriptors->events || milliseconds < 20)
+		return host_poll(descriptors, count, milliseconds);
+	ready = host_poll(descriptors, count, 20);
+	if (!ready)
 		pass_time(milliseconds * 1000000ll);
 	return ready;
 }
 
+/* What of the model is not ready at once will not be, however long it is waited for. */
 int poll(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
 	int ready = 0;

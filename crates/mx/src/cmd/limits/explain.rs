@@ -5,14 +5,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use limits::daemons::Daemon;
-use limits::explain::{self, Finding, Verdict};
-use limits::mend::{self, Fix, GroupLimit, Target};
-use limits::scope::{self, Starter};
-use limits::{KernelLimit, Limit, Name, Query, Report, State, Value};
-use serde::Serialize;
+use limits::explain::{self, Finding};
 
-use super::{fix, show};
+use super::cause::{self, Answer, Match, Subject};
+use super::{answer, show};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
 
@@ -52,130 +48,43 @@ pub(crate) struct ExplainArgs {
     unit: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Explained {
-    matches: Vec<Match>,
-    limits: Vec<Limit>,
-    kernel: Vec<KernelLimit>,
-}
-
-#[derive(Serialize)]
-struct Match {
-    /// The limit that is the cause, or the likeliest of several.
-    limit: Option<&'static str>,
-    /// Whether it is this one; false if the message and what is in use leave several.
-    certain: bool,
-    /// All limits that may be the cause.
-    candidates: Vec<&'static str>,
-    cause: &'static str,
-    /// What lifts the limit.
-    fix: Option<String>,
-    /// What keeps it lifted after a reboot.
-    persist: Option<String>,
-    /// What else helps, or would decide.
-    advice: Option<&'static str>,
-    /// The first line that showed it.
-    line: String,
-    /// How many lines did.
-    count: u64,
-    #[serde(skip)]
-    answer: Answer,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// This limit.
-    Limit,
-    /// It is a limit that is not here.
-    Elsewhere,
-    /// No limit that is listed, or the message does not decide.
-    Nothing,
-    /// Several may be, and none is near.
-    Several,
-    /// The cgroup's limits cannot be seen.
-    Hidden,
-}
-
 pub(super) fn explain(args: &ExplainArgs, out: &Out) -> Outcome {
     if let Some(word) = args.text.iter().find(|word| is_like_an_option(word)) {
         out.hint(&format!("{word} is no option here: it was read as a part of the message"));
     }
     let findings = read(&args.text)?;
-    let pid = match &args.unit {
-        Some(unit) => scope::process_of_unit(&unit_name(unit)),
-        None => args.pid,
-    };
-    let names: Vec<Name> = findings.iter().flat_map(|one| one.symptom.names()).collect();
-    // Without a name everything would be listed.
-    let report = if names.is_empty() {
-        Report { pid: 0, limits: Vec::new(), kernel: Vec::new(), notes: Vec::new(), holders: None }
-    } else {
-        limits::list(&Query { names, pid, ..Query::default() })?
-    };
-    let nothing = findings.is_empty();
-    let matches: Vec<Match> =
-        findings.into_iter().map(|finding| explained(finding, &report, args)).collect();
-    let explained = Explained { matches, limits: report.limits, kernel: report.kernel };
-    print(&explained, out)?;
-    if nothing {
+    let subject = Subject::new(args.pid, args.unit.as_deref());
+    let explained = cause::explain(findings, &subject)?;
+    out.document("mx.limits-explain/1", &explained, || {
+        show::table(&explained.limits, &explained.kernel)
+    })?;
+    if explained.matches.is_empty() {
         out.note("no limit that mx knows of is the cause");
         if let Some(hint) = hint_for_path(&args.text) {
             out.hint(&hint);
         }
         return Ok(Exit::No);
     }
-    for found in &explained.matches {
-        report_match(found, out);
+    if let Some(unit) = subject.without_process() {
+        out.note(&format!(
+            "{unit} has no process that can be seen: its limits and what it uses are not known"
+        ));
     }
-    let any =
-        |answers: &[Answer]| explained.matches.iter().any(|one| answers.contains(&one.answer));
-    Ok(if any(&[Answer::Limit, Answer::Elsewhere]) {
+    for found in &explained.matches {
+        answer::print(found, &subject, out);
+    }
+    Ok(exit(&explained.matches))
+}
+
+fn exit(matches: &[Match]) -> Exit {
+    let any = |wanted: &[Answer]| matches.iter().any(|found| wanted.contains(&found.answer));
+    if any(&[Answer::Limit, Answer::Elsewhere, Answer::Unseen]) {
         Exit::Yes
     } else if any(&[Answer::Hidden]) {
         Exit::Unable
     } else {
         Exit::No
-    })
-}
-
-fn report_match(found: &Match, out: &Out) {
-    let times = if found.count > 1 { format!(" ({} lines)", found.count) } else { String::new() };
-    let line: String = found.line.chars().take(200).collect();
-    out.note(&format!("matched: {line}{times}"));
-    let names = match (found.answer, found.limit) {
-        (Answer::Limit | Answer::Elsewhere, Some(limit)) => limit.to_owned(),
-        (_, None) if found.candidates.is_empty() => "no limit of mx limits".to_owned(),
-        _ => format!("cannot tell: {}", found.candidates.join(" or ")),
-    };
-    out.note(&format!("{names}: {}", found.cause));
-    let advice = found.advice.unwrap_or_default();
-    let hint = match (&found.fix, found.answer) {
-        (Some(fix), _) => fix.clone(),
-        (None, Answer::Limit) => "it is as high as it can be".to_owned(),
-        (None, Answer::Elsewhere) => {
-            "there is no such limit here: it is one of where the program ran".to_owned()
-        }
-        (None, Answer::Several) => {
-            "none of them is near now; --pid PID of the program, while it fails, decides".to_owned()
-        }
-        (None, Answer::Hidden) => {
-            "the files of this cgroup are not mounted here: outside of the container, its pids.max and memory.max can be read".to_owned()
-        }
-        (None, Answer::Nothing) => String::new(),
-    };
-    let persist =
-        found.persist.iter().map(|line| format!("until the next reboot; for good: {line}"));
-    let parts: Vec<String> = [hint].into_iter().chain(persist).chain([advice.to_owned()]).collect();
-    let parts: Vec<&str> =
-        parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    if !parts.is_empty() {
-        out.hint(&parts.join("; "));
     }
-}
-
-/// `web` is `web.service`.
-fn unit_name(unit: &str) -> String {
-    if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") }
 }
 
 /// The options of this command, which may come before and after a message.
@@ -254,141 +163,6 @@ fn hint_for_path(text: &[String]) -> Option<String> {
     }
     let is_like_a_path = !word.contains(' ') && (word.contains('/') || path.extension().is_some());
     (is_like_a_path && !path.exists()).then(|| format!("there is no file {word}"))
-}
-
-#[derive(Clone, Copy)]
-enum Either<'a> {
-    Limit(&'a Limit),
-    Kernel(&'a KernelLimit),
-}
-
-impl Either<'_> {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Limit(limit) => limit.resource.name,
-            Self::Kernel(limit) => limit.name,
-        }
-    }
-
-    fn state(self) -> Option<State> {
-        match self {
-            Self::Limit(limit) => limit.state,
-            Self::Kernel(limit) => limit.state,
-        }
-    }
-
-    /// Whether it can stop a process: no limit stops nothing, and root is
-    /// exempt from the limit on its processes.
-    fn binds(self, pid: u32) -> bool {
-        match self {
-            Self::Limit(limit) => {
-                limit.value.soft != Value::Unlimited
-                    && !(limit.resource.name == "nproc" && scope::is_exempt_from_nproc(pid))
-            }
-            Self::Kernel(_) => true,
-        }
-    }
-}
-
-fn explained(finding: Finding, report: &Report, args: &ExplainArgs) -> Match {
-    let symptom = finding.symptom;
-    let of = |name: Name| {
-        let limits = report.limits.iter().filter(move |limit| limit.is(name));
-        let kernel = report.kernel.iter().filter(move |limit| limit.is(name));
-        limits.map(Either::Limit).chain(kernel.map(Either::Kernel))
-    };
-    let all: Vec<Either> = symptom.names().flat_map(of).collect();
-    let is_only = all.iter().all(|one| one.name() == all[0].name());
-    let mut candidates: Vec<Either> =
-        all.iter().copied().filter(|one| one.binds(report.pid)).collect();
-    // A message that has only one cause is from elsewhere, where it binds.
-    if candidates.is_empty() && symptom.limits().len() == 1 {
-        candidates = all;
-    }
-    let decided = explain::decided(candidates.iter().map(|one| (one, one.state()))).copied();
-    let is_near = decided.is_some_and(|one| one.state().is_some_and(|state| state > State::Ok));
-    // What does not bind the shell may have bound the program.
-    let decided = decided.filter(|_| is_near || is_only);
-    let has_group = symptom.limits().iter().any(|name| matches!(*name, "pids.max" | "memory.max"));
-    let is_hidden = has_group && !is_near && scope::hides_cgroup(report.pid);
-    let of_group = fix_of_group(&finding);
-    let (answer, fix) = match (symptom.verdict, decided) {
-        (Verdict::Other | Verdict::Unsure(_), _) => (Answer::Nothing, None),
-        _ if of_group.is_some() => (Answer::Elsewhere, of_group),
-        _ if is_hidden => (Answer::Hidden, None),
-        (_, Some(one)) => (Answer::Limit, lift(one, &finding, report, args)),
-        (_, None) if candidates.is_empty() => (Answer::Elsewhere, None),
-        _ => (Answer::Several, None),
-    };
-    let names: Vec<&'static str> = candidates.iter().map(|one| one.name()).collect();
-    let likeliest = decided.map(Either::name).or_else(|| names.first().copied());
-    let Finding { line, count, .. } = finding;
-    Match {
-        limit: likeliest.or_else(|| symptom.limits().first().copied()),
-        certain: matches!(answer, Answer::Limit | Answer::Elsewhere),
-        candidates: if names.is_empty() { symptom.limits().to_vec() } else { names },
-        cause: symptom.cause,
-        fix: fix.as_ref().map(|fix| with_setting(fix, &line)),
-        persist: fix.as_ref().and_then(fix::for_good),
-        advice: symptom.advice,
-        line,
-        count,
-        answer,
-    }
-}
-
-fn lift(one: Either, finding: &Finding, report: &Report, args: &ExplainArgs) -> Option<Fix> {
-    match one {
-        Either::Kernel(limit) => mend::lift_kernel(limit, None),
-        Either::Limit(limit) => mend::lift(limit, None, &target(finding, report, args)),
-    }
-}
-
-/// Where a limit of a process is to be lifted: of the process that is named,
-/// the daemon that the message is from, or else of the shell.
-fn target(finding: &Finding, report: &Report, args: &ExplainArgs) -> Target {
-    if let Some(unit) = &args.unit {
-        return Target::Unit(unit_name(unit));
-    }
-    if let Some(pid) = args.pid {
-        return match scope::starter(pid) {
-            Some(Starter::Unit(unit)) => Target::Unit(unit),
-            Some(Starter::Container) => Target::Container,
-            None => Target::Process(pid),
-        };
-    }
-    match Daemon::of(&finding.line).filter(|_| mend::HAS_UNITS) {
-        Some(daemon) => Target::Unit(daemon.unit.to_owned()),
-        None => Target::Shell(report.pid),
-    }
-}
-
-/// The fix, and the setting of a daemon that does the same.
-fn with_setting(fix: &Fix, line: &str) -> String {
-    let text = fix::command(fix);
-    let setting = Daemon::of(line).and_then(|daemon| daemon.files_setting);
-    match (fix, setting) {
-        (Fix::Unit { resource, value, .. }, Some((name, file))) if resource.name == "nofile" => {
-            format!("{text}; or {name} with {value} in {file}")
-        }
-        _ => text,
-    }
-}
-
-/// What lifts the limit of the cgroup that the message names.
-fn fix_of_group(finding: &Finding) -> Option<Fix> {
-    let limit = match finding.symptom.limits() {
-        ["pids.max"] => GroupLimit::Pids,
-        ["memory.max"] => GroupLimit::Memory,
-        _ => return None,
-    };
-    mend::lift_group(scope::cgroup_in(&finding.line)?, limit, None)
-}
-
-fn print(explained: &Explained, out: &Out) -> Result<(), Failure> {
-    out.document("mx.limits-explain/1", explained, || {
-        show::table(&explained.limits, &explained.kernel)
-    })
 }
 
 #[cfg(test)]

@@ -23,20 +23,17 @@ pub(super) fn command(fix: &Fix) -> String {
             let value = value.to_string().replace("unlimited", "-1");
             format!("docker run --ulimit {}={value}:{value} …", resource.name)
         }
+        Fix::Sysctl { name, value } if value.contains(' ') => {
+            format!("sudo sysctl {name}='{value}'")
+        }
         Fix::Sysctl { name, value } => format!("sudo sysctl {name}={value}"),
         Fix::UnitGroup { unit, limit, value } => {
-            let property = match limit {
-                GroupLimit::Pids => "TasksMax",
-                GroupLimit::Memory => "MemoryMax",
-            };
+            let (property, _) = settings(*limit);
             format!("sudo systemctl set-property {unit} {property}={}", number(*value, *limit))
         }
         Fix::GroupFile { file, value } => format!("echo {value} | sudo tee {}", file.display()),
         Fix::ContainerGroup { limit, value } => {
-            let option = match limit {
-                GroupLimit::Pids => "--pids-limit",
-                GroupLimit::Memory => "--memory",
-            };
+            let (_, option) = settings(*limit);
             format!("docker run {option}={} …", number(*value, *limit))
         }
         Fix::SharedMemory { size } => format!("sudo mount -o remount,size={size} /dev/shm"),
@@ -56,6 +53,14 @@ pub(super) fn for_good(fix: &Fix) -> Option<String> {
             Some(format!("size={size} in the line of /dev/shm in /etc/fstab"))
         }
         _ => None,
+    }
+}
+
+/// The property of a unit, and the option of docker.
+fn settings(limit: GroupLimit) -> (&'static str, &'static str) {
+    match limit {
+        GroupLimit::Pids => ("TasksMax", "--pids-limit"),
+        GroupLimit::Memory => ("MemoryMax", "--memory"),
     }
 }
 
@@ -100,6 +105,9 @@ mod tests {
             assert_eq!(command(&fix), text);
             assert_eq!(for_good(&fix), None);
         }
+        let name = "net.ipv4.ip_local_port_range";
+        let fix = Fix::Sysctl { name, value: "1024 65535".to_owned() };
+        assert_eq!(command(&fix), format!("sudo sysctl {name}='1024 65535'"));
         let file = "/sys/fs/cgroup/a/pids.max".into();
         let fix = Fix::GroupFile { file, value: 20 };
         assert_eq!(command(&fix), "echo 20 | sudo tee /sys/fs/cgroup/a/pids.max");

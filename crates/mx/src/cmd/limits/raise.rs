@@ -79,6 +79,9 @@ pub(super) fn raise(args: RaiseArgs, out: &Out) -> Outcome {
         return Ok(Exit::Yes);
     }
     let Some(channel) = Channel::open() else { return Err(by_hand(&missing)) };
+    if sys::exec::output_was_closed() {
+        return Err(Failure::unable(format!("cannot {DOING}: standard output is closed")));
+    }
     if channel.subshell {
         out.note("this is a subshell: the shell that you see keeps its limits");
     }

@@ -13,14 +13,15 @@ use crate::table::{Align, Cell, Column, KEY, Table};
 /// Print a port that a server can bind now
 ///
 /// A port counts as free if it can be bound on every address of IPv4 and IPv6
-/// at once, which is tried. With FROM, the search goes upwards from there. It
-/// leaves out ports of well-known services and ports that browsers refuse to
-/// open, and takes those that the system gives to clients only if there are no
-/// others.
+/// at once, which is tried. With FROM, the search goes upwards from there. After
+/// FROM itself, it leaves out ports of well-known services and ports that
+/// browsers refuse to open, and takes those that the system gives to clients
+/// only if there are no others.
 ///
 /// A range, as FROM or with --range, is searched as a whole and never left.
 ///
-/// Exit codes: 0 found, 1 there are none or too few, 2 wrong usage.
+/// Exit codes: 0 found, 1 there are none or too few, 2 wrong usage, 3 no port
+/// can be tried.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\

@@ -3,11 +3,13 @@
 mod answer;
 mod refusal;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ports::kill::{self, Ending, Fate};
-use ports::{Query, Report, Selector, Socket};
+use ports::{Owner, Query, Report, Selector, Socket};
 use sys::signal::{self, Signal};
+use unicode_width::UnicodeWidthStr;
 
 use self::answer::{Done, Process};
 use self::refusal::Refused;
@@ -32,8 +34,8 @@ use crate::out::Out;
 /// if some owner cannot be seen or may not be signalled. Of a port that a
 /// container publishes, it says how to stop the container instead.
 ///
-/// Exit codes: 0 freed, 1 nothing was bound, 2 wrong usage, 3 it could not be
-/// done or something bound the port again.
+/// Exit codes: 0 freed, or the signal was delivered, 1 nothing serves the ports,
+/// 2 wrong usage, 3 it could not be done or something bound the port again.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\
@@ -171,16 +173,25 @@ impl Chosen {
         }
     }
 
-    /// Whom to end, in a question.
-    pub(super) fn question(&self) -> String {
-        let owners: Vec<String> =
-            kill::owners(&self.report.sockets).iter().map(ToString::to_string).collect();
+    /// Whom to end, in a question. Where the names do not fit, their number.
+    pub(super) fn question(&self, width: usize) -> String {
+        let owners = kill::owners(&self.report.sockets);
+        let name = |owner: &Rc<Owner>| {
+            let state = if kill::is_stopped(owner) { ", which is stopped" } else { "" };
+            format!("{owner}{state}")
+        };
+        let names: Vec<String> = owners.iter().map(name).collect();
         let port = self.report.sockets.first().map(|socket| socket.port).unwrap_or_default();
-        format!("End {}, bound to {port}? [y/N]", owners.join(", "))
+        let question = format!("End {}, bound to {port}? [y/N]", names.join(", "));
+        if crate::out::printable(&question).width() <= width {
+            question
+        } else {
+            format!("End {}? [y/N]", super::count_processes(owners.len()))
+        }
     }
 
-    /// Sends TERM, and says what became of it.
-    pub(super) fn end(&self) -> Result<String, Failure> {
+    /// Sends TERM, and says what became of it; then a hint.
+    pub(super) fn end(&self) -> Result<(String, Option<String>), Failure> {
         /// The screen waits for it.
         const GRACE: Duration = Duration::from_secs(2);
 

@@ -33,8 +33,8 @@ pub(super) struct Live {
     cursor: Option<usize>,
     /// Whom to end, if the answer is yes.
     asked: Option<Chosen>,
-    /// What to say instead of the status, and until when.
-    message: Option<(String, Instant)>,
+    /// What to say instead of the status, a hint above it, and until when.
+    message: Option<(String, Option<String>, Instant)>,
 }
 
 impl Live {
@@ -98,6 +98,7 @@ impl Live {
 
     /// Moves the cursor, which the screen follows.
     pub(super) fn go(&mut self, key: Key) {
+        self.message = None;
         let Some(last) = self.places.len().checked_sub(1) else { return };
         let cursor = self.cursor.unwrap_or(self.above);
         let row = match (key, self.cursor) {
@@ -117,17 +118,17 @@ impl Live {
     /// Asks whether to end the owners of the row at the cursor, or says why not.
     pub(super) fn ask(&mut self, report: &Report) {
         let Some(cursor) = self.cursor else {
-            return self.say("choose a row first: j and k, or the arrows".to_owned());
+            return self.say("choose a row first: j and k, or the arrows".to_owned(), None);
         };
         let place = self.places.get(cursor);
         let rows = listing::holdings(&report.sockets);
         let row = rows.into_iter().find(|row| Some(&listing::place(*row)) == place);
         let Some((socket, _)) = row else {
-            return self.say("this row is gone".to_owned());
+            return self.say("this row is gone".to_owned(), None);
         };
         match Chosen::find(socket, self.query.all_namespaces) {
             Ok(chosen) => self.asked = Some(chosen),
-            Err(failure) => self.say(failure.message),
+            Err(failure) => self.say(failure.message, failure.hint),
         }
     }
 
@@ -136,11 +137,11 @@ impl Live {
         self.asked.take()
     }
 
-    /// Shows a text in the last line for a while.
-    pub(super) fn say(&mut self, text: String) {
+    /// Shows a text in the last line for a while, and a hint above it.
+    pub(super) fn say(&mut self, text: String, hint: Option<String>) {
         const SHOWN: Duration = Duration::from_secs(6);
 
-        self.message = Some((text, Instant::now() + SHOWN));
+        self.message = Some((text, hint, Instant::now() + SHOWN));
     }
 
     /// What a screen of so many columns and lines shows, line by line.
@@ -152,7 +153,13 @@ impl Live {
         let nothing = cut(nothing(report), width);
         let heading = if rows.is_empty() { &nothing } else { rows.remove(0) };
 
-        let around = 2 + report.notes.len();
+        if self.message.as_ref().is_some_and(|(_, _, until)| *until <= Instant::now()) {
+            self.message = None;
+        }
+        let hint = self.message.as_ref().filter(|_| self.asked.is_none());
+        let hint = hint.and_then(|(_, hint, _)| hint.as_ref()).map(|hint| format!("hint: {hint}"));
+        let notes: Vec<&String> = report.notes.iter().chain(&hint).collect();
+        let around = 2 + notes.len();
         self.room = height.saturating_sub(around).max(1);
         if let Some(cursor) = self.cursor {
             self.above = self.above.clamp((cursor + 1).saturating_sub(self.room), cursor);
@@ -164,7 +171,7 @@ impl Live {
         let mut frame = vec![heading.to_owned()];
         frame.extend(shown.iter().map(|row| (*row).to_owned()));
         frame.resize(frame.len().max(height.saturating_sub(around - 1)), String::new());
-        frame.extend(report.notes.iter().map(|note| cut(&printable(note), width).into_owned()));
+        frame.extend(notes.into_iter().map(|note| cut(&printable(note), width).into_owned()));
         frame.push(self.status(report, below, width));
         frame.truncate(height);
         frame
@@ -219,10 +226,9 @@ impl Live {
 
     /// The last line. What is least known comes first: the end may be cut off.
     fn status(&self, report: &Report, below: usize, width: usize) -> String {
-        let now = Instant::now();
-        let question = self.asked.as_ref().map(Chosen::question);
-        let message = self.message.as_ref().filter(|(_, until)| *until > now);
-        if let Some(text) = question.or_else(|| message.map(|(text, _)| text.clone())) {
+        let question = self.asked.as_ref().map(|asked| asked.question(width));
+        let message = self.message.as_ref().map(|(text, ..)| text.clone());
+        if let Some(text) = question.or(message) {
             return self.foot(&printable(&text), width);
         }
         let mut parts = vec![super::count(report.sockets.len(), "socket")];

@@ -15,6 +15,7 @@ use super::without_user;
 use crate::directives;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// Wait until something serves every port, or until they are free
@@ -24,8 +25,8 @@ use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 /// bound for UDP, with --tcp --udp it must be up by both. Of a range every port
 /// must be up. A process is up if it listens on some port.
 ///
-/// A server is connected to once; what fails is tried again after 50 ms, then
-/// twice as long each time, up to a second. With --no-connect it is enough that
+/// A server is connected to once, on IPv4 and IPv6 each; what fails is tried
+/// again after 50 ms, then twice as long each time, up to a second. With --no-connect it is enough that
 /// a socket listens: for a server that accepts a single connection, or that
 /// counts connections without a request.
 ///
@@ -184,7 +185,11 @@ fn untold(missing: &[String]) -> Failure {
     let why = "not every socket can be seen";
     let message = format!("cannot tell what is up: {why}: {}", missing.join("; "));
     let failure = Failure::unable(message);
-    if sys::user::is_root() { failure } else { failure.hint("sudo may show it") }
+    if sys::user::is_root() {
+        failure
+    } else {
+        failure.hint(format!("{} may show it", sudo::call()))
+    }
 }
 
 /// What is waited for, in the order of the call.

@@ -26,11 +26,12 @@ use crate::table::{Align, Cell, Column, Table};
 /// columns of mx ports, a line for each owner. With --json, one document a line.
 /// What is there at the start comes as opened, in JSON with "initial": true.
 ///
-/// A socket that is opened and closed within one interval is not seen. Owners
-/// that change while the socket stays are noticed within 10 seconds.
+/// A socket that is opened and closed between two looks is not seen. Owners
+/// that change while the socket stays are noticed by the first look after 10
+/// seconds at the latest.
 ///
 /// Exit codes: 0 quit, or nobody reads any more, 2 wrong usage, 3 the sockets
-/// cannot be listed.
+/// cannot be listed, or the terminal cannot be used as a screen.
 #[derive(clap::Args)]
 #[command(args_override_self = true)]
 #[command(after_long_help = "\
@@ -112,7 +113,7 @@ fn stay(
                 end(screen, live, report, &chosen)?;
                 return Ok(true);
             }
-            live.say("nothing was signalled".to_owned());
+            live.say("nothing was signalled".to_owned(), None);
             continue;
         }
         match key {
@@ -130,9 +131,12 @@ fn end(
     report: &Report,
     chosen: &Chosen,
 ) -> Result<(), Failure> {
-    live.say("TERM is sent; waiting for the end".to_owned());
+    live.say("TERM is sent; waiting for the end".to_owned(), None);
     screen.draw(&live.frame(report, Screen::size()))?;
-    live.say(chosen.end().unwrap_or_else(|failure| failure.message));
+    match chosen.end() {
+        Ok((text, hint)) => live.say(text, hint),
+        Err(failure) => live.say(failure.message, failure.hint),
+    }
     Ok(())
 }
 

@@ -4,16 +4,13 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::places::Places;
 use crate::exit::Failure;
 use crate::shell::Shell;
-
-/// Where sudo looks for programs (secure_path in sudoers(5), as distributions set it).
-const SUDO: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+use crate::sudo;
 
 impl Places {
     /// Refuses root in the home of a user, as with `sudo -E`: the files would be root's.
@@ -65,9 +62,7 @@ impl Places {
             let man = share.join("man");
             advice.push(format!("man mx finds its pages after: export MANPATH={}:", man.display()));
         }
-        if let Ok(program) = env::current_exe()
-            && !SUDO.iter().any(|directory| program.parent() == Some(Path::new(directory)))
-        {
+        if let Some(program) = sudo::program() {
             advice.push(format!("with sudo, type the whole path: sudo {}", program.display()));
         }
         advice
@@ -94,13 +89,13 @@ impl Places {
             "a new {shell} does not get to the block in {file}: a line before it returns, \
              or starts another program; move the block up"
         );
-        let Ok(output) = sys::tool::run(shell, &["-i", "-c", ask], b"", PATIENCE) else {
+        let Ok(printed) = sys::session::run(shell, &["-i", "-c", ask], PATIENCE) else {
             return vec![format!(
                 "a new {shell} did not get to the block in {file} within 5 s: a line before it \
                  waits, or starts another program"
             )];
         };
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&printed).into_owned();
         let Some((_, seen)) = printed.rsplit_once("mx:") else { return vec![missed] };
         match seen.trim_end() {
             "1:1:" => Vec::new(),
@@ -111,9 +106,21 @@ impl Places {
         }
     }
 
-    /// How to load the integration without a change of this file by `mx`.
+    /// With how to load the integration without a change of this file by `mx`.
     pub(super) fn by_hand(&self, failure: Failure, path: &Path) -> Failure {
-        let name = self.shell.name();
-        failure.hint(format!("add this line to {}: eval \"$(mx init {name})\"", path.display()))
+        let line = match self.shell {
+            Shell::Zsh | Shell::Bash => format!("eval \"$(mx init {})\"", self.shell.name()),
+            Shell::Fish => "mx init fish | source".to_owned(),
+        };
+        let add = format!("add this line to {}: {line}", path.display());
+        let hint =
+            failure.hint.as_ref().map_or_else(|| add.clone(), |hint| format!("{hint}; or {add}"));
+        failure.hint(hint)
+    }
+
+    /// The file in which a user would load it.
+    pub(super) fn read_first(&self) -> PathBuf {
+        let fish = || self.directory.join("config.fish");
+        self.startup.first().cloned().unwrap_or_else(fish)
     }
 }

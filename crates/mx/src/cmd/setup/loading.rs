@@ -55,18 +55,19 @@ const BASH_LOGIN: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
 /// Terminal on macOS starts login shells, which read no `.bashrc`. Where there
 /// is none it is `.profile`: bash reads it last, so it hides no other file that
 /// is made later, as a new `.bash_profile` would hide `.profile`.
-pub(super) fn bash_startup(home: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn bash_startup(home: &Path) -> Vec<PathBuf> {
     let mut startup = vec![home.join(".bashrc")];
     let login = BASH_LOGIN.map(|name| home.join(name));
     let Some(first) = login.iter().find(|path| path.exists()) else {
         startup.push(home.join(".profile"));
-        return Ok(startup);
+        return startup;
     };
-    let text = startup_file::read(first)?.unwrap_or_default();
+    // What cannot be read is refused when it is to be changed.
+    let text = startup_file::read(first).ok().flatten().unwrap_or_default();
     if !text.windows(6).any(|window| window == b"bashrc") {
         startup.push(first.clone());
     }
-    Ok(startup)
+    startup
 }
 
 /// Every file that [`bash_startup`] may have named before.

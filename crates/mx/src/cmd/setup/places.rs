@@ -30,6 +30,8 @@ pub(crate) fn is_own_limits(text: &[u8]) -> bool {
     text.starts_with(OWN_LIMITS.as_bytes())
 }
 
+const MARKS: &str = "from '# >>> mx' to '# <<< mx <<<'";
+
 /// A file of the integration.
 struct Target {
     path: PathBuf,
@@ -69,7 +71,7 @@ impl Places {
                 (data().join("mx/zsh"), vec![startup.clone()], vec![startup])
             }
             Shell::Bash => {
-                (data().join("mx/bash"), loading::bash_startup(&home)?, loading::bash_former(&home))
+                (data().join("mx/bash"), loading::bash_startup(&home), loading::bash_former(&home))
             }
             Shell::Fish => (config().join("fish"), Vec::new(), Vec::new()),
         };
@@ -87,8 +89,8 @@ impl Places {
         if self.shell != Shell::Zsh || env::var_os("PATH").is_none() {
             return self;
         }
-        let Ok(output) = sys::tool::run("zsh", &["-c", ASK], b"", PATIENCE) else { return self };
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Ok(printed) = sys::session::run("zsh", &["-c", ASK], PATIENCE) else { return self };
+        let printed = String::from_utf8_lossy(&printed).into_owned();
         let Some((_, directory)) = printed.rsplit_once('|') else { return self };
         let startup = Path::new(directory).join(".zshrc");
         if startup.is_absolute() && !self.former.contains(&startup) {
@@ -129,22 +131,29 @@ impl Places {
     /// First the integration, then the line that loads it, then what an
     /// installation elsewhere leaves behind.
     pub(super) fn install(&self) -> Result<Vec<Edit>, Failure> {
-        self.check_home()?;
-        let mut changes = self.outdated_files()?;
+        let mut changes = self
+            .check_home()
+            .and_then(|()| self.outdated_files())
+            .map_err(|failure| self.by_hand(failure, &self.read_first()))?;
         let plugin = self.directory.join(integration::files(self.shell)[0].path);
         for path in &self.startup {
-            startup_file::check_writable(path).map_err(|failure| self.by_hand(failure, path))?;
-            let old = startup_file::read(path)?;
-            self.check_syntax(path, old.as_deref())?;
-            let load = loading::line(self.shell, &plugin)?;
-            let block = loading::block(self.shell, &load);
-            let new = startup_file::with_block(old.as_deref(), &block)?;
-            if old.as_deref() != Some(new.as_slice()) {
-                changes.push(Edit::add(path, load, old, new));
-            }
+            let change = self.load_in(path, &plugin);
+            changes.extend(change.map_err(|failure| self.by_hand(failure, path))?);
         }
         changes.extend(self.files_elsewhere()?);
         Ok(changes)
+    }
+
+    /// What makes a start-up file load the integration, if it does not yet.
+    fn load_in(&self, path: &Path, plugin: &Path) -> Result<Option<Edit>, Failure> {
+        startup_file::check_writable(path)?;
+        let old = startup_file::read(path)?;
+        self.check_syntax(path, old.as_deref())?;
+        let load = loading::line(self.shell, plugin)?;
+        let block = loading::block(self.shell, &load);
+        let new = startup_file::with_block(old.as_deref(), &block)?;
+        let is_there = old.as_deref() == Some(new.as_slice());
+        Ok((!is_there).then(|| Edit::add(path, load, old, new)))
     }
 
     /// First the integration, which makes room on a full disk, then the line that loads
@@ -173,7 +182,10 @@ impl Places {
             let Some(old) = startup_file::read(path)? else { continue };
             let new = startup_file::without_block(&old)?;
             if new.as_ref() != Some(&old) {
-                startup_file::check_writable(path)?;
+                startup_file::check_writable(path).map_err(|failure| {
+                    let file = path.display();
+                    failure.hint(format!("remove the lines of mx from {file} by hand: {MARKS}"))
+                })?;
                 changes.push(Edit::cut(path, old, new));
             }
         }

@@ -11,6 +11,7 @@ use sys::signal::{self, Signal};
 use super::refusal::{self, Refused, holder, is_plain};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::out::Out;
+use crate::sudo;
 use crate::table::{Align, Cell, Column, KEY, Table, WARN};
 
 /// What was done, or would be.
@@ -78,23 +79,53 @@ pub(super) fn finish(ending: &Ending, out: &Out) -> Outcome {
 
 /// Says that what was ended may be started again, and how to prevent it.
 fn tell_of_manager(owner: &Owner, out: &Out) {
-    let (Some(service), Some(manager)) = (&owner.service, supervisor::manager(owner)) else {
-        return;
-    };
-    out.note(&format!("{owner} is of the service {service}, which may be started again"));
-    if let Some(command) = stop_command(&manager) {
-        out.hint(&format!("{command} stops it"));
+    let Some((note, hint)) = of_manager(owner) else { return };
+    out.note(&note);
+    if let Some(hint) = hint {
+        out.hint(&hint);
     }
 }
 
-/// What became of the owners, in a few words; an error if the socket is not free.
-pub(super) fn summary(ending: &Ending) -> Result<String, Failure> {
+/// That an owner's service may be started again, and what stops it.
+fn of_manager(owner: &Owner) -> Option<(String, Option<String>)> {
+    let (service, manager) = (owner.service.as_ref()?, supervisor::manager(owner)?);
+    let note = format!("{owner} is of the service {service}, which may be started again");
+    Some((
+        note,
+        stop_command(&manager).map(|command| format!("{command} stops it{}", names(&manager))),
+    ))
+}
+
+/// What became of the owners, in a few words, and how to keep their service from
+/// being started again; an error if the socket is not free.
+pub(super) fn summary(ending: &Ending) -> Result<(String, Option<String>), Failure> {
     if let Some(socket) = ending.again.as_ref().or(ending.bound.first()) {
-        return Err(still_bound(socket, ending));
+        let failure = still_bound(socket, ending);
+        // The options of the command are not to be had on the screen.
+        return Err(match (&ending.again, holder(socket)) {
+            (None, Some(owner)) => {
+                failure.hint(format!("mx ports kill -9 pid:{} sends KILL", owner.pid))
+            }
+            _ => failure,
+        });
     }
-    let owners: Vec<String> =
-        ending.targets.iter().map(|target| target.owner.to_string()).collect();
-    Ok(format!("ended {}", owners.join(", ")))
+    let with = |wanted: Fate, before: &str, after: &str| {
+        let targets = ending.targets.iter().filter(|target| target.fate() == wanted);
+        let name = |target: &Target| {
+            let state = if target.stopped { ", which was stopped" } else { "" };
+            format!("{}{state}", target.owner)
+        };
+        let names: Vec<String> = targets.map(name).collect();
+        (!names.is_empty()).then(|| format!("{before}{}{after}", names.join(", ")))
+    };
+    let parts = [
+        with(Fate::Ended, "ended ", ""),
+        with(Fate::Running, "", ": signalled, has closed the socket, and still runs"),
+        with(Fate::Untouched, "", ": left alone, as it no longer held the socket"),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let mut managed = ending.targets.iter().filter_map(|target| of_manager(&target.owner));
+    Ok((text, managed.next().map(|(note, hint)| hint.unwrap_or(note))))
 }
 
 fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
@@ -108,8 +139,10 @@ fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
     let who = who.unwrap_or_else(refusal::unseen);
     if ending.again.is_some() {
         let manager = owner.and_then(|owner| supervisor::manager(&owner));
-        let hint = match manager.as_ref().and_then(stop_command) {
-            Some(command) => format!("{command} stops what starts it"),
+        let command =
+            |manager: &Manager| stop_command(manager).map(|command| (command, names(manager)));
+        let hint = match manager.as_ref().and_then(command) {
+            Some((command, names)) => format!("{command} stops what starts it{names}"),
             None => "stop what starts it, then try again".to_owned(),
         };
         return Failure::unable(format!(
@@ -119,7 +152,7 @@ fn still_bound(socket: &Socket, ending: &Ending) -> Failure {
     }
     let hint = match (owner, ports::missing_right()) {
         (Some(_), _) => "--force sends KILL after the grace time, --grace waits longer".to_owned(),
-        (None, Some(Missing::Root)) => "sudo may see the owner".to_owned(),
+        (None, Some(Missing::Root)) => format!("{} may see the owner", sudo::call()),
         (None, Some(Missing::Capability(name))) => {
             format!("root needs the capability {name} to see the owner")
         }
@@ -139,11 +172,11 @@ fn stop_command(manager: &Manager) -> Option<String> {
             Some(uid) => format!("launchctl bootout gui/{uid}/{label}"),
             None => format!("sudo launchctl bootout system/{label}"),
         },
-        Manager::Runit(service) if is_plain(service) => format!("sv down {service}"),
-        Manager::Pm2 => "pm2 stop NAME, with the name that pm2 list shows,".to_owned(),
-        Manager::Supervisord => {
-            "supervisorctl stop NAME, with the name that supervisorctl status shows,".to_owned()
+        Manager::Runit(service) if is_plain(service) || is_plain_path(service) => {
+            format!("sv down {service}")
         }
+        Manager::Pm2 => "pm2 stop NAME".to_owned(),
+        Manager::Supervisord => "supervisorctl stop NAME".to_owned(),
         Manager::Systemd { .. }
         | Manager::Launchd { .. }
         | Manager::Runit(_)
@@ -151,6 +184,21 @@ fn stop_command(manager: &Manager) -> Option<String> {
             return None;
         }
     })
+}
+
+/// Whether a path may stand in a command that will be copied into a shell.
+fn is_plain_path(path: &str) -> bool {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "_.@:-/".contains(char);
+    path.starts_with('/') && path.chars().all(is_plain)
+}
+
+/// Where the name that such a command takes is shown, if it is not known here.
+fn names(manager: &Manager) -> &'static str {
+    match manager {
+        Manager::Pm2 => "; pm2 list shows the names",
+        Manager::Supervisord => "; supervisorctl status shows the names",
+        _ => "",
+    }
 }
 
 pub(super) fn print(done: &Done, out: &Out) -> Result<(), Failure> {
@@ -202,7 +250,9 @@ mod tests {
             (unit("web@1.service", true), Some("systemctl --user stop web@1.service")),
             (unit("web;reboot.service", false), None),
             (Manager::Runit("web".to_owned()), Some("sv down web")),
+            (Manager::Runit("/srv/run/web".to_owned()), Some("sv down /srv/run/web")),
             (Manager::Runit("$(reboot)".to_owned()), None),
+            (Manager::Runit("/srv/a b".to_owned()), None),
             (
                 Manager::Launchd { label: label(), user: Some(501) },
                 Some("launchctl bootout gui/501/com.example.web"),
@@ -211,6 +261,8 @@ mod tests {
                 Manager::Launchd { label: label(), user: None },
                 Some("sudo launchctl bootout system/com.example.web"),
             ),
+            (Manager::Pm2, Some("pm2 stop NAME")),
+            (Manager::Supervisord, Some("supervisorctl stop NAME")),
             (Manager::Other("nodemon".to_owned()), None),
         ] {
             assert_eq!(stop_command(&manager).as_deref(), command, "{manager:?}");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Stopped;
 use crate::cmd::ports::{count, listing, untold};
 use crate::exit::Failure;
+use crate::sudo;
 
 /// Why nothing was signalled, in a document.
 #[derive(Serialize)]
@@ -55,7 +56,7 @@ pub(super) fn unseen() -> String {
 pub(super) fn refused(refusal: &Refusal) -> Stopped {
     let nothing = "nothing was signalled";
     let unseen = match ports::missing_right() {
-        Some(Missing::Root) => format!("{nothing}; sudo may see more"),
+        Some(Missing::Root) => format!("{nothing}; {} may see more", sudo::call()),
         Some(Missing::Capability(name)) => {
             format!("{nothing}; root needs the capability {name} to see more")
         }
@@ -86,9 +87,9 @@ pub(super) fn refused(refusal: &Refusal) -> Stopped {
             let why =
                 format!("cannot free the port: {owner} holds it, and this user may not signal it");
             let hint = if sys::user::is_root() {
-                "nothing was signalled; root needs the capability CAP_KILL for it"
+                "nothing was signalled; root needs the capability CAP_KILL for it".to_owned()
             } else {
-                "nothing was signalled; sudo may"
+                format!("{nothing}; {} may", sudo::call())
             };
             Stopped::new("denied", Some(owner.pid), Failure::unable(why).hint(hint))
         }
