@@ -56,7 +56,7 @@ static int poll_host(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
 	int ready;
 
-	if (descriptors->events || milliseconds < 20)
+	if ((count && descriptors->events) || milliseconds < 20)
 		return host_poll(descriptors, count, milliseconds);
 	ready = host_poll(descriptors, count, 20);
 	if (!ready)
@@ -69,6 +69,9 @@ int poll(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
 	int ready = 0;
 
+	/* Without descriptors, it is the end of a program that is waited for. */
+	if (!count)
+		return poll_host(descriptors, count, milliseconds);
 	for (nfds_t i = 0; i < count; i++) {
 		if (!is_own_socket(descriptors[i].fd))
 			return poll_host(descriptors, count, milliseconds);
