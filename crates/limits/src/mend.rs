@@ -294,7 +294,7 @@ mod tests {
         let mut nofile = limit("nofile", 256, Value::Unlimited, Some(10_240));
         nofile.ceiling_source = Some(name.to_owned());
         let fix = lift_ceiling(&nofile, Value::Number(16_384));
-        assert_eq!(fix, Some(Fix::Sysctl { name, value: 16_384 }));
+        assert_eq!(fix, Some(Fix::Sysctl { name, value: "16384".to_owned() }));
         nofile.ceiling_source = None;
         assert_eq!(lift_ceiling(&nofile, Value::Number(16_384)), None);
     }
