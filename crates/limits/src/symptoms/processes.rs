@@ -5,8 +5,11 @@ use crate::errno::{EACCES, EAGAIN, EPERM};
 use crate::matching::Piece::{Begin, Error, Text, Words};
 use crate::matching::says;
 
-const PROCESSES: &[&str] =
-    &["pids.max", "nproc", "kernel.threads-max", "kernel.pid_max", "kern.maxproc"];
+const PROCESSES: &[&str] = if cfg!(target_os = "macos") {
+    &["nproc", "kern.maxproc"]
+} else {
+    &["pids.max", "nproc", "kernel.threads-max", "kernel.pid_max"]
+};
 
 pub(super) static SYMPTOMS: &[Symptom] = &[
     Symptom {
