@@ -236,6 +236,56 @@ fn two_hundred_killed_runs_leave_the_file_whole() {
     assert_eq!(files(home.path()), [zshrc]);
 }
 
+/// Ten runs at once on a disk that gets full at another place in each round, all
+/// killed at some moment. Prints what is left in the end.
+const KILLED_ON_A_FULL_DISK: &str = r#"
+mount -t tmpfs -o size=2m none "$HOME" || exit 9
+printf %s "$TEXT" >"$HOME/.zshrc"
+"$MX" setup zsh -q && with=$(<"$HOME/.zshrc") && "$MX" setup zsh --uninstall -q || exit 1
+for round in {1..12}; do
+  cat /dev/zero >"$HOME/fill" 2>/dev/null
+  truncate -s "-$((round * 12))K" "$HOME/fill"
+  pids=
+  for index in {1..5}; do
+    "$MX" setup zsh -q >/dev/null 2>&1 & pids+=" $!"
+    "$MX" setup zsh --uninstall -q >/dev/null 2>&1 & pids+=" $!"
+  done
+  for pid in $pids; do
+    sleep "0.00$((RANDOM % 10))"
+    kill -KILL "$pid" 2>/dev/null
+  done
+  wait
+  now=$(<"$HOME/.zshrc")
+  [[ $now == "$TEXT" || $now == "$with" ]] || { printf 'round %s:\n%s\n' "$round" "$now" >&2; exit 2; }
+done
+rm "$HOME/fill"
+"$MX" setup zsh -q && "$MX" setup zsh --uninstall -q || exit 3
+[[ $(<"$HOME/.zshrc") == "$TEXT" ]] || exit 4
+find "$HOME" -type f
+"#;
+
+#[test]
+fn killed_runs_on_a_full_disk_leave_the_file_whole() {
+    // A disk of its own takes a namespace of mounts, which root may make.
+    let allowed = Command::new("unshare").args(["--mount", "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = Command::new("unshare")
+        .args(["--mount", "bash", "-c", KILLED_ON_A_FULL_DISK])
+        .env("HOME", directory.path())
+        .env("TEXT", "alias x=y\n# the last line")
+        .env("MX", MX)
+        .env_remove("ZDOTDIR")
+        .env_remove("XDG_DATA_HOME")
+        .output()
+        .expect("unshare runs");
+    assert!(output.status.success(), "{output:?}");
+    let left = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(left, format!("{}/.zshrc\n", directory.path().display()));
+}
+
 /// Only root can give files away and mount.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
