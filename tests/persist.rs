@@ -232,7 +232,7 @@ fn what_was_kept_is_replaced_and_survives_another_setup() {
     done(&home, &["setup", "zsh"]);
     assert_eq!(fs::read_to_string(home.path().join(".zshrc")).expect("a file"), kept);
     let output = mx(&home, &["limits", "persist", "core=1M"]);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "mx: already kept\n", "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "mx: already set up\n", "{output:?}");
     done(&home, &["setup", "zsh", "--uninstall"]);
     assert_eq!(fs::read(home.path().join(".zshrc")).expect("a file"), b"alias x=y");
 }

@@ -96,7 +96,7 @@ pub(crate) fn usage(error: &clap::Error) -> Outcome {
 
 /// clap's error in the words of this program.
 fn from_clap(error: &clap::Error) -> Failure {
-    const BEHIND_DASHES: &str = "a word that is no option and begins with - stands behind --";
+    const AFTER_DASHES: &str = "put -- before an argument that starts with -";
 
     let text = error.to_string();
     let reason = text.lines().next().unwrap_or(&text);
@@ -121,13 +121,13 @@ fn from_clap(error: &clap::Error) -> Failure {
     let value = error
         .get(ContextKind::Suggested)
         .filter(|_| error.kind() != ErrorKind::InvalidSubcommand)
-        .map(|_| BEHIND_DASHES.to_owned());
+        .map(|_| AFTER_DASHES.to_owned());
     let missing = list(ContextKind::InvalidArg)
         .filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)
         .map(|names| format!(" {names}"))
         .unwrap_or_default();
     Failure::usage(
-        format!("cannot understand the call: {reason}{missing}"),
+        format!("invalid arguments: {reason}{missing}"),
         nearest.or(accepted).or(value).unwrap_or_else(|| where_it_says(error)),
     )
 }

@@ -24,7 +24,7 @@ use crate::out::Out;
 /// GNOME, Terminal.app) never do. Inside tmux the buffer of tmux has it, too.
 ///
 /// On X11 and Wayland a process in the background holds the text until
-/// something else is copied. Nothing is written to disk, and nothing stands in
+/// something else is copied. Nothing is written to disk, and nothing is in
 /// its arguments.
 ///
 /// What does not answer is given up after --timeout, all ways together, and mx

@@ -17,7 +17,7 @@ use crate::table::{Align, Cell, Column, DIM, KEY, Table, WARN};
 /// Compares the limits here with those of a profile, a line for each: ml, web,
 /// jvm, watch, db, or one of your own. Without a profile it lists them.
 ///
-/// Your own stand in $XDG_CONFIG_HOME/mx/limits.toml
+/// Your own profiles are in $XDG_CONFIG_HOME/mx/limits.toml
 /// (~/.config/mx/limits.toml); --template prints a file to begin with, which
 /// explains its form and holds those that come with mx.
 ///

@@ -110,7 +110,7 @@ pub(super) fn persist(args: PersistArgs, out: &Out) -> Outcome {
     }
     match (report.changes.is_empty(), args.dry_run, args.undo) {
         (true, _, true) => out.note("nothing is kept"),
-        (true, _, false) => out.note("already kept"),
+        (true, _, false) => out.note("already set up"),
         (false, true, _) => out.note("nothing was changed"),
         (false, false, true) => {}
         (false, false, false) => out.hint(
