@@ -62,6 +62,10 @@ struct Mx {
 }
 
 fn main() -> ExitCode {
+    if let Some(script) = cmd::for_new_shell(env::args_os()) {
+        let written = out::write(&script).map(|_| exit::Exit::Yes);
+        return written.unwrap_or_else(|failure| out::failure(&failure)).into();
+    }
     let outcome = match deferred::parse(&cmd::spell_out(env::args_os())) {
         Ok(Mx { output, command }) => Out::new(&output).and_then(|out| {
             let outcome = command.run(&out);

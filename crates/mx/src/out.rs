@@ -278,7 +278,7 @@ pub(crate) fn pause(time: Duration) -> bool {
 }
 
 /// False if nobody reads it, which is no error.
-fn write(text: &str) -> Result<bool, Failure> {
+pub(crate) fn write(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),

@@ -1,5 +1,7 @@
 //! `mx init`: print the shell integration.
 
+use std::ffi::OsString;
+
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
@@ -32,6 +34,20 @@ pub(crate) struct InitArgs {
 struct Integration {
     shell: Shell,
     script: String,
+}
+
+/// The script that a start-up file asks for with each new shell: `mx init SHELL`, and
+/// nothing more. clap is not needed to read that, and would be a tenth of the time.
+pub(crate) fn for_new_shell(mut words: impl Iterator<Item = OsString>) -> Option<String> {
+    let (_, init, shell) = (words.next()?, words.next()?, words.next()?);
+    if init != "init" || words.next().is_some() {
+        return None;
+    }
+    Shell::named(shell.to_str()?).map(|shell| match shell {
+        Shell::Zsh => zsh(),
+        Shell::Bash => bash(),
+        Shell::Fish => fish(),
+    })
 }
 
 pub(crate) fn init(args: &InitArgs, out: &Out) -> Outcome {

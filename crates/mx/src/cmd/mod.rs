@@ -63,6 +63,7 @@ pub(crate) fn meant(word: &str) -> Option<String> {
     (!calls.is_empty()).then(|| calls.join(" or "))
 }
 
+pub(crate) use init::for_new_shell;
 pub(crate) use init::quote;
 pub(crate) use setup::refresh;
 
